@@ -1,2 +1,100 @@
-//! Chores of the workspace.
-fn main() {}
+//! The chores of the workspace: `cargo xtask help` lists them.
+//!
+//! One word, one row of [`WORDS`]. A word answers 0 when all went well, 1 when something failed or was
+//! refused, and 2 when the command line itself was wrong.
+
+mod cargo_test;
+mod demo;
+mod licences;
+mod limits;
+mod packages;
+mod postgres;
+mod programs;
+mod tally;
+mod test;
+
+use std::process::ExitCode;
+
+/// A word of the command line.
+struct Word {
+    name: &'static str,
+    usage: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> ExitCode,
+}
+
+/// Every word, in the order of the help text.
+const WORDS: &[Word] = &[
+    Word {
+        name: "test",
+        usage: "test [--quick] [-p CRATE]",
+        help: "all checks, as .ci/run calls them; --quick installs and starts nothing",
+        run: test::main,
+    },
+    Word { name: "soak", usage: "soak", help: "the long things (not yet)", run: |_| not_yet("soak") },
+    Word {
+        name: "bench",
+        usage: "bench NAME",
+        help: "figures, not tests (not yet)",
+        run: |_| not_yet("bench"),
+    },
+    Word {
+        name: "fuzz",
+        usage: "fuzz",
+        help: "the fuzz targets by the minute (not yet)",
+        run: |_| not_yet("fuzz"),
+    },
+    Word {
+        name: "new-room",
+        usage: "new-room NAME",
+        help: "a room of the fleet with its files (not yet)",
+        run: |_| not_yet("new-room"),
+    },
+    Word { name: "help", usage: "help", help: "this text", run: |_| help() },
+];
+
+const EXAMPLES: &str = "\
+examples:
+  cargo xtask test                 everything, as the CI does it
+  cargo xtask test --quick         without installing, PostgreSQL and browser
+  cargo xtask test --quick -p wire one crate";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        return usage_error("a word is missing");
+    };
+    if matches!(name.as_str(), "--help" | "-h") {
+        return help();
+    }
+    match WORDS.iter().find(|word| word.name == name) {
+        Some(word) => (word.run)(rest),
+        None => usage_error(&format!("unknown word `{name}`")),
+    }
+}
+
+fn help() -> ExitCode {
+    println!("{}", help_text());
+    ExitCode::SUCCESS
+}
+
+fn help_text() -> String {
+    let mut text = String::from("cargo xtask WORD: the chores of the workspace\n\n");
+    for word in WORDS {
+        text.push_str(&format!("  {:28}{}\n", word.usage, word.help));
+    }
+    text.push('\n');
+    text.push_str(EXAMPLES);
+    text
+}
+
+/// Says what is wrong with the command line and how it would be right.
+fn usage_error(what: &str) -> ExitCode {
+    eprintln!("error: {what}\n\n{}", help_text());
+    ExitCode::from(2)
+}
+
+fn not_yet(word: &str) -> ExitCode {
+    eprintln!("error: not yet: `cargo xtask {word}` comes with a later milestone");
+    ExitCode::FAILURE
+}
