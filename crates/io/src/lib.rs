@@ -1,1 +1,12 @@
-//! Stands empty until its first room.
+//! The operating system, once: the clock, randomness, crash-safe files, keys, TLS, HTTP.
+//!
+//! Absent: protocol meaning and policy. This crate proves that a peer holds the key of the
+//! certificate it shows; whether that certificate is welcome is decided by whoever called. It
+//! never uses a process-wide TLS provider, and no session is ever resumed through it.
+pub mod clock;
+pub mod files;
+pub mod key;
+pub mod limits;
+pub mod random;
+
+pub use key::FileKey;

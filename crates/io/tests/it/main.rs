@@ -1,0 +1,4 @@
+//! io against the real machine: its disk, openssl, curl, and its own two ends.
+mod files;
+mod key;
+mod support;
