@@ -1,0 +1,8 @@
+//! The tidy rules, by subject.
+
+pub mod absences;
+pub mod leftovers;
+pub mod limits;
+pub mod rooms;
+pub mod tests;
+pub mod wording;
