@@ -1,1 +1,70 @@
-//! Stands empty until its first room.
+//! The product: one room per line of the charter, and the table of what can be asked.
+//!
+//! A request becomes an [`operation::Operation`]; [`permission::Session::permit`] lets it through; the
+//! store runs it in a transaction with a [`room::Cx`]; [`room::Cx::change`] decides, applies, saves and
+//! writes the journal entry. Rooms never import each other's rules.
+//!
+//! Absent: sockets, SQL engines, tokio, HTTP, files, a clock, randomness.
+pub mod account;
+pub mod audit;
+pub mod device;
+pub mod id;
+pub mod limits;
+pub mod operation;
+pub mod page;
+pub mod permission;
+pub mod refusal;
+pub mod room;
+pub mod script;
+pub mod text;
+pub mod time;
+pub mod tx;
+mod word;
+
+use operation::{OperationRow, row};
+use room::{Fold, fold};
+use script::Script;
+use tx::Migration;
+
+/// Everything a person or a program can ask of a fleet: one line per operation.
+pub const OPERATIONS: &[OperationRow] = &[
+    row::<device::view::Expect>(),
+    row::<device::view::List>(),
+    row::<device::view::Count>(),
+    row::<device::view::Show>(),
+    row::<device::view::Timeline>(),
+    row::<device::view::Rename>(),
+    row::<device::view::Retire>(),
+    row::<device::view::Claim>(),
+    row::<audit::view::List>(),
+    row::<audit::view::Export>(),
+    row::<audit::view::Verify>(),
+    row::<audit::view::Check>(),
+    row::<account::view::Add>(),
+    row::<account::view::List>(),
+    row::<account::view::Show>(),
+    row::<account::view::SetPermission>(),
+    row::<account::view::Disable>(),
+    row::<account::view::Enable>(),
+    row::<account::view::IssueToken>(),
+    row::<account::view::IssueLink>(),
+    row::<account::view::Revoke>(),
+    row::<account::view::StartSession>(),
+    row::<account::view::ShowSession>(),
+    row::<account::view::EndSession>(),
+];
+
+/// The rooms whose rows must equal the fold of their journal.
+pub const FOLDS: &[Fold] = &[fold::<device::Device>(), fold::<account::Account>()];
+
+/// Every room's tables, in the order in which they are made.
+pub const MIGRATIONS: &[&[Migration]] =
+    &[audit::store::MIGRATIONS, account::store::MIGRATIONS, device::store::MIGRATIONS];
+
+/// Every room's scripts, for the store's tests on both engines.
+pub const SCRIPTS: &[&[Script]] = &[device::scripts::SCRIPTS, account::scripts::SCRIPTS];
+
+/// The operation called `noun verb`.
+pub fn operation(noun: &str, verb: &str) -> Option<&'static OperationRow> {
+    OPERATIONS.iter().find(|row| row.noun_verb() == (noun, verb))
+}

@@ -1,0 +1,294 @@
+//! What the faces show of the journal.
+use super::rules::{Broken, Checkpoint, Head, Link, What, checkpoint_message};
+use super::store;
+use crate::limits::STEP_ROWS_MAX;
+use crate::operation::{Kind, Operation};
+use crate::page::{self, Page};
+use crate::permission::Permission;
+use crate::refusal::{Refusal, Sort};
+use crate::room::{Cx, Fold};
+use crate::time::{Millis, Shown};
+use crate::tx::Fault;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use wire::PublicKey;
+
+/// An entry of the journal.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct EntryView {
+    /// When, by the hub's clock.
+    pub at: Shown,
+    /// Who: an account, or `hub:` and the name of a worker.
+    pub actor: String,
+    /// Which operation.
+    pub action: String,
+    /// The room whose subject changed; `refusal` for a "no".
+    pub room: String,
+    /// The site, if it belongs to one.
+    pub site: String,
+    /// The subject's id.
+    pub subject: String,
+    /// The subject's version after it.
+    pub version: i64,
+    /// The event; for a refusal its code.
+    pub detail: String,
+    /// The writer's lane.
+    pub lane: i64,
+    /// The place in the lane.
+    pub seq: i64,
+    /// SHA-256 over the entry before it and this one.
+    pub hash: String,
+}
+
+impl From<Link> for EntryView {
+    fn from(link: Link) -> Self {
+        EntryView {
+            at: Shown(link.at),
+            actor: link.entry.actor,
+            action: link.action,
+            room: link.entry.room,
+            site: link.entry.subject.site,
+            subject: link.entry.subject.id,
+            version: link.entry.version,
+            detail: link.entry.detail,
+            lane: link.lane,
+            seq: link.seq,
+            hash: hex(&link.hash),
+        }
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Show the journal, newest entry first
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Continue after this place: the `next` of the page before
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many
+    #[serde(default = "page::usual")]
+    #[schemars(range(min = 1, max = 500))]
+    pub limit: u16,
+}
+
+impl Operation for List {
+    const NAME: &'static str = "audit list";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Page<EntryView>;
+
+    fn run(&self, cx: &mut Cx) -> Result<Page<EntryView>, Refusal> {
+        let limit = page::checked(self.limit)?;
+        let [at, lane, seq] = page::cursor(self.after.as_deref(), [i64::MAX; 3])?;
+        let organisation = cx.session.organisation.as_str();
+        let found = store::journal_list(cx.tx, organisation, (at, lane, seq), limit + 1)?;
+        let items = found.into_iter().map(EntryView::from).collect();
+        Ok(Page::new(items, limit, |e: &EntryView| format!("{}.{}.{}", e.at.0.0, e.lane, e.seq)))
+    }
+}
+
+/// Export the journal, oldest entry first, as it is chained
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// Continue after this place: the `next` of the page before
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many
+    #[serde(default = "page::usual")]
+    #[schemars(range(min = 1, max = 500))]
+    pub limit: u16,
+}
+
+impl Operation for Export {
+    const NAME: &'static str = "audit export";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Page<EntryView>;
+
+    fn run(&self, cx: &mut Cx) -> Result<Page<EntryView>, Refusal> {
+        let limit = page::checked(self.limit)?;
+        let [lane, seq] = page::cursor(self.after.as_deref(), [0; 2])?;
+        let organisation = cx.session.organisation.as_str();
+        let found = store::journal_export(cx.tx, organisation, (lane, seq), limit + 1)?;
+        let items = found.into_iter().map(EntryView::from).collect();
+        Ok(Page::new(items, limit, |e: &EntryView| format!("{}.{}", e.lane, e.seq)))
+    }
+}
+
+/// Verify the chain of the whole journal and its signed checkpoints
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {}
+
+/// What `audit verify` found good.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Verified {
+    /// Lanes of writers.
+    pub lanes: i64,
+    /// Entries whose hash fits.
+    pub entries: i64,
+    /// Signed checkpoints that fit.
+    pub checkpoints: i64,
+    /// Whether the signatures of the checkpoints could be judged: the hub's key was at hand.
+    pub signatures_judged: bool,
+}
+
+impl Operation for Verify {
+    const NAME: &'static str = "audit verify";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Verified;
+
+    fn run(&self, cx: &mut Cx) -> Result<Verified, Refusal> {
+        let key = cx.env.checkpoint_key.clone();
+        let mut verified = Verified { signatures_judged: key.is_some(), ..Verified::default() };
+        for head in store::lane_list(cx.tx)? {
+            verified.lanes += 1;
+            verify_lane(cx, &head, key.as_ref(), &mut verified)?;
+        }
+        Ok(verified)
+    }
+}
+
+fn verify_lane(
+    cx: &mut Cx,
+    stored: &Head,
+    key: Option<&PublicKey>,
+    verified: &mut Verified,
+) -> Result<(), Refusal> {
+    let mut head = Head::genesis(stored.lane);
+    loop {
+        let links = store::journal_walk(cx.tx, head.lane, head.seq, STEP_ROWS_MAX)?;
+        let (Some(first), Some(last)) = (links.first(), links.last()) else { break };
+        let mut checkpoints = store::checkpoint_list(cx.tx, head.lane, first.seq, last.seq, STEP_ROWS_MAX)?
+            .into_iter()
+            .peekable();
+        for link in &links {
+            head.follow(link).map_err(broken)?;
+            verified.entries += 1;
+            if let Some(checkpoint) = checkpoints.next_if(|c| c.head.seq == head.seq) {
+                judge(&checkpoint, &head, key).map_err(broken)?;
+                verified.checkpoints += 1;
+            }
+        }
+    }
+    let beyond = store::checkpoint_list(cx.tx, head.lane, head.seq + 1, i64::MAX, 1)?;
+    if stored.seq > head.seq || !beyond.is_empty() {
+        return Err(broken(Broken { lane: head.lane, seq: head.seq + 1, what: What::Missing }));
+    }
+    if *stored != head {
+        return Err(broken(Broken { lane: head.lane, seq: head.seq, what: What::Head }));
+    }
+    Ok(())
+}
+
+fn judge(checkpoint: &Checkpoint, head: &Head, key: Option<&PublicKey>) -> Result<(), Broken> {
+    let broken = |what| Err(Broken { lane: head.lane, seq: head.seq, what });
+    let message = checkpoint_message(&checkpoint.head, checkpoint.at);
+    if key.is_some_and(|key| key.verify(&message, &checkpoint.signature).is_err()) {
+        return broken(What::CheckpointSignature);
+    }
+    if checkpoint.head.hash != head.hash {
+        return broken(What::CheckpointHash);
+    }
+    Ok(())
+}
+
+fn broken(broken: Broken) -> Refusal {
+    let detail = format!("{broken}; compare with a backup or an exported journal from before");
+    Refusal::new(Sort::Failed, "journal-broken", detail)
+}
+
+/// Fold the journal of every subject and compare it with its row
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {}
+
+/// What `audit check` found equal.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Checked {
+    /// Rooms whose rows were compared.
+    pub rooms: i64,
+    /// Subjects whose row equals the fold of their journal.
+    pub subjects: i64,
+}
+
+impl Operation for Check {
+    const NAME: &'static str = "audit check";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Checked;
+
+    fn run(&self, cx: &mut Cx) -> Result<Checked, Refusal> {
+        let mut checked = Checked::default();
+        for fold in crate::FOLDS {
+            checked.rooms += 1;
+            checked.subjects += check_room(cx, fold)?;
+        }
+        Ok(checked)
+    }
+}
+
+fn check_room(cx: &mut Cx, fold: &Fold) -> Result<i64, Refusal> {
+    let unequal = |detail: String| Refusal::new(Sort::Failed, "fold-differs", detail);
+    let (mut subjects, mut organisation, mut id) = (0, String::new(), String::new());
+    while let Some(subject) = store::journal_next_subject(cx.tx, fold.room, (&organisation, &id))? {
+        if let Some(why) = (fold.differs)(cx.tx, &subject)? {
+            return Err(unequal(format!("{} {subject}: {why}", fold.room)));
+        }
+        subjects += 1;
+        (organisation, id) = (subject.organisation, subject.id);
+    }
+    match (fold.count)(cx.tx)? {
+        rows if rows == subjects => Ok(subjects),
+        rows => {
+            Err(unequal(format!("{}: {rows} rows, but the journal knows {subjects} subjects", fold.room)))
+        }
+    }
+}
+
+/// The journal of one subject, newest first: what a room shows as a timeline.
+///
+/// # Errors
+/// A malformed page, or a fault of the store.
+pub fn timeline(
+    cx: &mut Cx,
+    room: &str,
+    id: &str,
+    after: Option<&str>,
+    limit: u16,
+) -> Result<Page<EntryView>, Refusal> {
+    let limit = page::checked(limit)?;
+    let [before] = page::cursor(after, [i64::MAX])?;
+    let organisation = cx.session.organisation.as_str();
+    let found = store::journal_timeline(cx.tx, room, organisation, id, before, limit + 1)?;
+    let items = found.into_iter().map(EntryView::from).collect();
+    Ok(Page::new(items, limit, |e: &EntryView| e.version.to_string()))
+}
+
+/// Keep a checkpoint that the hub signed. The hub's own work; nobody else calls it.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn keep_checkpoint(
+    tx: &mut dyn crate::tx::Tx,
+    head: Head,
+    at: Millis,
+    signature: Vec<u8>,
+) -> Result<(), Fault> {
+    store::checkpoint_add(tx, &Checkpoint { head, at, signature })
+}

@@ -1,0 +1,51 @@
+//! **The life itself**: which stage a device is in, and what may bring it to another.
+//!
+//! Charter: the spine of every line, from factory to end of life (the life of a thing: RFC 8576
+//! section 2). This room is the mould: a new one has the same files in the same order.
+//!
+//! | from | command | to |
+//! |---|---|---|
+//! | - | expect | expected |
+//! | -, expected | discover | discovered |
+//! | discovered | admit | onboarding |
+//! | onboarding | enrol | operational |
+//! | operational | hold | quarantined |
+//! | quarantined | release | operational, or onboarding if its credentials went |
+//! | operational, quarantined | begin remediation | remediation |
+//! | remediation | heal | operational |
+//! | remediation | give up | quarantined, needing attention |
+//! | any but retired | retire | retired |
+//! | retired | claim | expected |
+//!
+//! Absent: operations (upgrading, restoring, wiping are no stages), conditions that follow from other
+//! rooms, and any trust in a device's clock.
+pub mod rules;
+pub mod scripts;
+pub mod store;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+use crate::refusal::{Refusal, Sort};
+use crate::room::{Cx, Room, Subject};
+use rules::State;
+
+/// The room.
+pub struct Device;
+
+/// The device that a person calls `device`: its id or its name.
+///
+/// # Errors
+/// `device-unknown`, or a fault of the store.
+pub fn find(cx: &mut Cx, device: &str) -> Result<(Subject, State), Refusal> {
+    let organisation = cx.session.organisation.as_str();
+    let subject = match store::device_find(cx.tx, organisation, device)? {
+        Some(subject) => Device::load(cx.tx, &subject)?.map(|(state, _)| (subject, state)),
+        None => None,
+    };
+    subject.ok_or_else(|| {
+        let detail = format!("no device has the id or name `{device}`; `device list` shows them");
+        Refusal::new(Sort::NotFound, "device-unknown", detail)
+    })
+}

@@ -1,0 +1,79 @@
+//! What this room is asked and what it answers: run by the store's tests on both engines.
+use crate::script::{Script, answers, refuses};
+
+/// This room's scripts.
+pub const SCRIPTS: &[Script] = &[
+    Script {
+        name: "a device is expected, renamed, retired and claimed",
+        steps: &[
+            answers(
+                "device expect",
+                r#"{"serial_number":"A1","maker":"Lumen","model":"L7","name":"hall"}"#,
+                r#"{"name":"hall","stage":"expected","site":"main","maker":"Lumen","model":"L7","serial_number":"A1"}"#,
+            ),
+            answers("device rename", r#"{"device":"hall","name":"lobby"}"#, r#"{"name":"lobby"}"#),
+            refuses("device show", r#"{"device":"hall"}"#, "device-unknown"),
+            refuses("device claim", r#"{"device":"lobby","proof":"note 1"}"#, "wrong-stage"),
+            answers("device retire", r#"{"device":"lobby","why":"broken"}"#, r#"{"stage":"retired"}"#),
+            refuses("device retire", r#"{"device":"lobby","why":"broken"}"#, "device-retired"),
+            answers("device claim", r#"{"device":"lobby","proof":"note 1"}"#, r#"{"stage":"expected"}"#),
+            answers(
+                "device timeline",
+                r#"{"device":"lobby","limit":2}"#,
+                r#"{"items":[{"action":"device claim","version":4},{"action":"device retire","version":3}],"next":"3"}"#,
+            ),
+            answers(
+                "device timeline",
+                r#"{"device":"lobby","after":"3"}"#,
+                r#"{"items":[{"action":"device rename"},{"action":"device expect","actor":"tester"}]}"#,
+            ),
+            answers("audit check", "{}", r#"{"subjects":1}"#),
+            answers("audit verify", "{}", r#"{"entries":5,"lanes":1}"#),
+        ],
+    },
+    Script {
+        name: "names and serial numbers are one in their organisation",
+        steps: &[
+            answers("device expect", r#"{"serial_number":"A1","maker":"Lumen"}"#, r#"{"name":"A1"}"#),
+            answers(
+                "device expect",
+                r#"{"serial_number":"A1","maker":"Other","name":"x"}"#,
+                r#"{"name":"x"}"#,
+            ),
+            refuses("device expect", r#"{"serial_number":"A1","maker":"Lumen","name":"y"}"#, "device-known"),
+            refuses("device expect", r#"{"serial_number":"A2","name":"x"}"#, "device-known"),
+            refuses("device rename", r#"{"device":"x","name":"A1"}"#, "device-known"),
+            refuses("device rename", r#"{"device":"x","name":"x"}"#, "device-known"),
+        ],
+    },
+    Script {
+        name: "lists page by name and filter by stage and site; counts follow",
+        steps: &[
+            answers("device expect", r#"{"serial_number":"c","site":"north"}"#, "{}"),
+            answers("device expect", r#"{"serial_number":"a"}"#, "{}"),
+            answers("device expect", r#"{"serial_number":"b"}"#, "{}"),
+            answers("device retire", r#"{"device":"b","why":"lost"}"#, "{}"),
+            answers("device list", r#"{"limit":2}"#, r#"{"items":[{"name":"a"},{"name":"b"}],"next":"b"}"#),
+            answers("device list", r#"{"limit":2,"after":"b"}"#, r#"{"items":[{"name":"c"}]}"#),
+            answers("device list", r#"{"stage":"retired"}"#, r#"{"items":[{"name":"b"}]}"#),
+            answers("device list", r#"{"site":"north"}"#, r#"{"items":[{"name":"c"}]}"#),
+            answers("device list", r#"{"site":"north","stage":"retired"}"#, r#"{"items":[]}"#),
+            answers("device count", "{}", r#"{"expected":2,"retired":1,"total":3}"#),
+            answers("device count", r#"{"site":"main"}"#, r#"{"expected":1,"retired":1,"total":2}"#),
+        ],
+    },
+    Script {
+        name: "what is not well-formed is refused",
+        steps: &[
+            refuses("device expect", "{}", "bad-arguments"),
+            refuses("device expect", r#"{"serial_number":""}"#, "bad-arguments"),
+            refuses("device expect", r#"{"serial_number":"a\u0007"}"#, "bad-arguments"),
+            refuses("device expect", r#"{"serial_number":"a","colour":"red"}"#, "bad-arguments"),
+            refuses("device list", r#"{"limit":0}"#, "limit-out-of-range"),
+            refuses("device list", r#"{"limit":501}"#, "limit-out-of-range"),
+            refuses("device list", r#"{"stage":"asleep"}"#, "bad-arguments"),
+            refuses("audit list", r#"{"after":"7.x"}"#, "bad-cursor"),
+            answers("device count", "{}", r#"{"total":0}"#),
+        ],
+    },
+];

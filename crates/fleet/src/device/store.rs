@@ -1,0 +1,241 @@
+//! Rows of devices, and their maintained counts.
+use super::Device;
+use super::rules::{self, Command, Event, Identity, Refusal, Stage, State};
+use crate::room::{Change, Room, Subject};
+use crate::time::Millis;
+use crate::tx::{Fault, Migration, Row, Tx, many, one};
+
+/// The tables of this room.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    room: "device",
+    number: 1,
+    sql: "
+CREATE TABLE device (
+  organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, stage TEXT NOT NULL,
+  name TEXT NOT NULL, maker TEXT NOT NULL, model TEXT NOT NULL, serial_number TEXT NOT NULL,
+  attention TEXT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (organisation, site, device));
+CREATE UNIQUE INDEX device_name ON device (organisation, name);
+CREATE UNIQUE INDEX device_serial_number ON device (organisation, maker, serial_number);
+CREATE INDEX device_id ON device (organisation, device);
+CREATE INDEX device_stage ON device (organisation, stage, name);
+CREATE TABLE device_count (
+  organisation TEXT NOT NULL, site TEXT NOT NULL, stage TEXT NOT NULL, devices BIGINT NOT NULL,
+  PRIMARY KEY (organisation, site, stage));
+",
+}];
+
+/// A row of a list.
+pub struct Listed {
+    /// Organisation, site and id.
+    pub subject: Subject,
+    /// What is true of it.
+    pub state: State,
+}
+
+fn listed(row: &Row) -> Result<Listed, Fault> {
+    let subject =
+        Subject { organisation: row.text(6)?.into(), site: row.text(7)?.into(), id: row.text(8)?.into() };
+    Ok(Listed { subject, state: state(row)? })
+}
+
+fn state(row: &Row) -> Result<State, Fault> {
+    let identity = Identity {
+        name: row.text(1)?.into(),
+        maker: row.text(2)?.into(),
+        model: row.text(3)?.into(),
+        serial_number: row.text(4)?.into(),
+    };
+    Ok(State { stage: Some(row.parsed(0)?), identity, attention: row.text(5)?.into() })
+}
+
+/// The devices of an organisation after `after`, by name.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_list(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    site: &str,
+    after: &str,
+    limit: u16,
+) -> Result<Vec<Listed>, Fault> {
+    many(
+        tx,
+        "SELECT stage, name, maker, model, serial_number, attention, organisation, site, device FROM device \
+         WHERE organisation = $1 AND ($2 = '' OR site = $2) AND name > $3 ORDER BY name LIMIT $4",
+        &[organisation.into(), site.into(), after.into(), i64::from(limit).into()],
+        listed,
+    )
+}
+
+/// The devices of an organisation in one stage after `after`, by name.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_list_stage(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    site: &str,
+    stage: Stage,
+    after: &str,
+    limit: u16,
+) -> Result<Vec<Listed>, Fault> {
+    many(
+        tx,
+        "SELECT stage, name, maker, model, serial_number, attention, organisation, site, device FROM device \
+         WHERE organisation = $1 AND stage = $2 AND ($3 = '' OR site = $3) AND name > $4 ORDER BY name LIMIT $5",
+        &[organisation.into(), stage.as_str().into(), site.into(), after.into(), i64::from(limit).into()],
+        listed,
+    )
+}
+
+/// The device with this id or name.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_find(tx: &mut dyn Tx, organisation: &str, device: &str) -> Result<Option<Subject>, Fault> {
+    one(
+        tx,
+        "SELECT organisation, site, device FROM device WHERE organisation = $1 AND device = $2 \
+         UNION SELECT organisation, site, device FROM device WHERE organisation = $1 AND name = $2",
+        &[organisation.into(), device.into()],
+        |row| {
+            Ok(Subject {
+                organisation: row.text(0)?.into(),
+                site: row.text(1)?.into(),
+                id: row.text(2)?.into(),
+            })
+        },
+    )
+}
+
+/// Which of the unique keys of `identity` another device of the organisation has: its name or its
+/// serial number.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_taken(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    identity: &Identity,
+) -> Result<Option<&'static str>, Fault> {
+    let names = one(
+        tx,
+        "SELECT version FROM device WHERE organisation = $1 AND name = $2",
+        &[organisation.into(), identity.name.as_str().into()],
+        |row| row.int(0),
+    )?;
+    let serial_numbers = one(
+        tx,
+        "SELECT version FROM device WHERE organisation = $1 AND maker = $2 AND serial_number = $3",
+        &[organisation.into(), identity.maker.as_str().into(), identity.serial_number.as_str().into()],
+        |row| row.int(0),
+    )?;
+    Ok(names.map(|_| "name").or(serial_numbers.map(|_| "serial number")))
+}
+
+/// How many devices of an organisation are in each stage, at one site or (empty) at all.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_counts(tx: &mut dyn Tx, organisation: &str, site: &str) -> Result<Vec<(Stage, i64)>, Fault> {
+    many(
+        tx,
+        "SELECT stage, CAST(sum(devices) AS BIGINT) FROM device_count \
+         WHERE organisation = $1 AND ($2 = '' OR site = $2) GROUP BY stage",
+        &[organisation.into(), site.into()],
+        |row| Ok((row.parsed(0)?, row.int(1)?)),
+    )
+}
+
+fn count_change(tx: &mut dyn Tx, subject: &Subject, old: Option<Stage>, new: Stage) -> Result<(), Fault> {
+    if old == Some(new) {
+        return Ok(());
+    }
+    let (organisation, site) = (subject.organisation.as_str(), subject.site.as_str());
+    if let Some(old) = old {
+        tx.exec(
+            "UPDATE device_count SET devices = devices - 1 \
+             WHERE organisation = $1 AND site = $2 AND stage = $3",
+            &[organisation.into(), site.into(), old.as_str().into()],
+        )?;
+    }
+    tx.exec(
+        "INSERT INTO device_count (organisation, site, stage, devices) VALUES ($1, $2, $3, 1) \
+         ON CONFLICT (organisation, site, stage) DO UPDATE SET devices = device_count.devices + 1",
+        &[organisation.into(), site.into(), new.as_str().into()],
+    )?;
+    Ok(())
+}
+
+impl Room for Device {
+    const NAME: &'static str = "device";
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
+        rules::decide(state, command, now)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        rules::apply(state, event);
+    }
+
+    fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
+        one(
+            tx,
+            "SELECT stage, name, maker, model, serial_number, attention, version FROM device \
+             WHERE organisation = $1 AND site = $2 AND device = $3",
+            &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
+            |row| Ok((state(row)?, row.int(6)?)),
+        )
+    }
+
+    fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
+        let State { stage: Some(stage), identity, attention } = change.new else {
+            return Err(Fault::corrupt("a device without a stage"));
+        };
+        count_change(tx, subject, change.old.stage, *stage)?;
+        let saved = match change.old_version {
+            0 => tx.exec(
+                "INSERT INTO device (stage, name, maker, model, serial_number, attention, version, \
+                 organisation, site, device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                 ON CONFLICT DO NOTHING",
+                &[
+                    stage.as_str().into(),
+                    identity.name.as_str().into(),
+                    identity.maker.as_str().into(),
+                    identity.model.as_str().into(),
+                    identity.serial_number.as_str().into(),
+                    attention.as_str().into(),
+                    change.new_version.into(),
+                    subject.organisation.as_str().into(),
+                    subject.site.as_str().into(),
+                    subject.id.as_str().into(),
+                ],
+            )?,
+            // The maker, the model and the serial number are a device's own and never change here.
+            old_version => tx.exec(
+                "UPDATE device SET stage = $1, name = $2, attention = $3, version = $4 \
+                 WHERE organisation = $5 AND site = $6 AND device = $7 AND version = $8",
+                &[
+                    stage.as_str().into(),
+                    identity.name.as_str().into(),
+                    attention.as_str().into(),
+                    change.new_version.into(),
+                    subject.organisation.as_str().into(),
+                    subject.site.as_str().into(),
+                    subject.id.as_str().into(),
+                    old_version.into(),
+                ],
+            )?,
+        };
+        Ok(saved == 1)
+    }
+
+    fn count(tx: &mut dyn Tx) -> Result<i64, Fault> {
+        Ok(one(tx, "SELECT count(*) FROM device", &[], |row| row.int(0))?.unwrap_or(0))
+    }
+}

@@ -1,0 +1,323 @@
+//! What the faces show and ask of devices.
+use super::rules::{Command, Identity, Stage, State};
+use super::{Device, find, store};
+use crate::audit::view::{EntryView, timeline};
+use crate::operation::{Kind, Operation};
+use crate::page::{self, Page};
+use crate::permission::Permission;
+use crate::refusal::{Refusal, Sort};
+use crate::room::{Cx, Room, Subject};
+use crate::text::{Label, Slug};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A device.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct DeviceView {
+    /// What people call it.
+    pub name: String,
+    /// Where it is in its life.
+    pub stage: Stage,
+    /// The site it is at.
+    pub site: String,
+    /// Who makes it.
+    pub maker: String,
+    /// What its maker calls it.
+    pub model: String,
+    /// Its maker's serial number.
+    pub serial_number: String,
+    /// What a person should look at; empty when nothing.
+    pub attention: String,
+    /// Its id, for ever.
+    pub device: String,
+}
+
+fn view(subject: Subject, state: State) -> DeviceView {
+    let Identity { name, maker, model, serial_number } = state.identity;
+    DeviceView {
+        name,
+        // `find` and the lists only give devices that somebody has heard of.
+        stage: state.stage.unwrap_or(Stage::Expected),
+        site: subject.site,
+        maker,
+        model,
+        serial_number,
+        attention: state.attention,
+        device: subject.id,
+    }
+}
+
+fn change(cx: &mut Cx, device: &Label, command: Command) -> Result<DeviceView, Refusal> {
+    let (subject, _) = find(cx, device.as_str())?;
+    let state = cx.change::<Device>(&subject, command)?;
+    Ok(view(subject, state))
+}
+
+fn free(cx: &mut Cx, identity: &Identity) -> Result<(), Refusal> {
+    let organisation = cx.session.organisation.as_str();
+    let Some(key) = store::device_taken(cx.tx, organisation, identity)? else { return Ok(()) };
+    let detail = format!("another device has this {key}; `device list` shows it");
+    Err(Refusal::new(Sort::Conflict, "device-known", detail))
+}
+
+/// Expect a device that has not been seen yet
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Its maker's serial number
+    #[schemars(example = &"lamp-0001")]
+    pub serial_number: Label,
+    /// What people shall call it; its serial number when nothing else is said
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Label>,
+    /// Who makes it
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<Label>,
+    /// What its maker calls it
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Label>,
+    /// The site it will be at
+    #[serde(default = "Slug::main")]
+    pub site: Slug,
+}
+
+impl Operation for Expect {
+    const NAME: &'static str = "device expect";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = DeviceView;
+
+    fn run(&self, cx: &mut Cx) -> Result<DeviceView, Refusal> {
+        let text = |label: &Option<Label>| label.as_ref().map(Label::to_string).unwrap_or_default();
+        let identity = Identity {
+            name: self.name.as_ref().unwrap_or(&self.serial_number).to_string(),
+            maker: text(&self.maker),
+            model: text(&self.model),
+            serial_number: self.serial_number.to_string(),
+        };
+        free(cx, &identity)?;
+        let id = cx.draw_id();
+        let subject = cx.subject(self.site.as_str(), id);
+        let state = cx.change::<Device>(&subject, Command::Expect(identity))?;
+        Ok(view(subject, state))
+    }
+}
+
+/// List devices by name
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Only those in this stage of their life
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Only those at this site
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Slug>,
+    /// Continue after this name
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many
+    #[serde(default = "page::usual")]
+    #[schemars(range(min = 1, max = 500))]
+    pub limit: u16,
+}
+
+impl Operation for List {
+    const NAME: &'static str = "device list";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Page<DeviceView>;
+
+    fn run(&self, cx: &mut Cx) -> Result<Page<DeviceView>, Refusal> {
+        let limit = page::checked(self.limit)?;
+        let (organisation, after) = (cx.session.organisation.as_str(), self.after.as_deref().unwrap_or(""));
+        let site = self.site.as_ref().map_or("", Slug::as_str);
+        let found = match self.stage {
+            None => store::device_list(cx.tx, organisation, site, after, limit + 1)?,
+            Some(stage) => store::device_list_stage(cx.tx, organisation, site, stage, after, limit + 1)?,
+        };
+        let items = found.into_iter().map(|listed| view(listed.subject, listed.state)).collect();
+        Ok(Page::new(items, limit, |d: &DeviceView| d.name.clone()))
+    }
+}
+
+/// Count devices by the stage of their life
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// Only those at this site
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Slug>,
+}
+
+/// How many devices are in each stage.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Counts {
+    /// Announced, not seen.
+    pub expected: i64,
+    /// Seen, not admitted.
+    pub discovered: i64,
+    /// Admitted, without certificate.
+    pub onboarding: i64,
+    /// At work.
+    pub operational: i64,
+    /// Held back.
+    pub quarantined: i64,
+    /// With a playbook.
+    pub remediation: i64,
+    /// Over.
+    pub retired: i64,
+    /// All of them.
+    pub total: i64,
+}
+
+impl Operation for Count {
+    const NAME: &'static str = "device count";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Counts;
+
+    fn run(&self, cx: &mut Cx) -> Result<Counts, Refusal> {
+        let site = self.site.as_ref().map_or("", Slug::as_str);
+        let mut counts = Counts::default();
+        for (stage, devices) in store::device_counts(cx.tx, cx.session.organisation.as_str(), site)? {
+            counts.total += devices;
+            *match stage {
+                Stage::Expected => &mut counts.expected,
+                Stage::Discovered => &mut counts.discovered,
+                Stage::Onboarding => &mut counts.onboarding,
+                Stage::Operational => &mut counts.operational,
+                Stage::Quarantined => &mut counts.quarantined,
+                Stage::Remediation => &mut counts.remediation,
+                Stage::Retired => &mut counts.retired,
+            } = devices;
+        }
+        Ok(counts)
+    }
+}
+
+/// Show a device
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Show {
+    /// Its name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+}
+
+impl Operation for Show {
+    const NAME: &'static str = "device show";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = DeviceView;
+
+    fn run(&self, cx: &mut Cx) -> Result<DeviceView, Refusal> {
+        let (subject, state) = find(cx, self.device.as_str())?;
+        Ok(view(subject, state))
+    }
+}
+
+/// Show what happened to a device, newest first
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Timeline {
+    /// Its name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+    /// Continue after this place: the `next` of the page before
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many
+    #[serde(default = "page::usual")]
+    #[schemars(range(min = 1, max = 500))]
+    pub limit: u16,
+}
+
+impl Operation for Timeline {
+    const NAME: &'static str = "device timeline";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Page<EntryView>;
+
+    fn run(&self, cx: &mut Cx) -> Result<Page<EntryView>, Refusal> {
+        let (subject, _) = find(cx, self.device.as_str())?;
+        timeline(cx, Device::NAME, &subject.id, self.after.as_deref(), self.limit)
+    }
+}
+
+/// Call a device something else
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// Its name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+    /// The new name
+    #[schemars(example = &"lamp-0001-hall")]
+    pub name: Label,
+}
+
+impl Operation for Rename {
+    const NAME: &'static str = "device rename";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = DeviceView;
+
+    fn run(&self, cx: &mut Cx) -> Result<DeviceView, Refusal> {
+        let (_, state) = find(cx, self.device.as_str())?;
+        if state.identity.name != self.name.as_str()
+            && store::device_find(cx.tx, cx.session.organisation.as_str(), self.name.as_str())?.is_some()
+        {
+            return Err(Refusal::new(Sort::Conflict, "device-known", "another device has this name"));
+        }
+        change(cx, &self.device, Command::Rename { name: self.name.to_string() })
+    }
+}
+
+/// End a device's life here; only a new claim brings it back
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retire {
+    /// Its name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+    /// Why, for whoever reads the journal later
+    #[schemars(example = &"support has ended")]
+    pub why: Label,
+}
+
+impl Operation for Retire {
+    const NAME: &'static str = "device retire";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = DeviceView;
+
+    fn run(&self, cx: &mut Cx) -> Result<DeviceView, Refusal> {
+        change(cx, &self.device, Command::Retire { why: self.why.to_string() })
+    }
+}
+
+/// Begin a retired device's life anew, because somebody showed that it is theirs
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Its name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+    /// What shows it: a delivery note, a claim code
+    #[schemars(example = &"delivery note 7431")]
+    pub proof: Label,
+}
+
+impl Operation for Claim {
+    const NAME: &'static str = "device claim";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = DeviceView;
+
+    fn run(&self, cx: &mut Cx) -> Result<DeviceView, Refusal> {
+        change(cx, &self.device, Command::Claim { proof: self.proof.to_string() })
+    }
+}

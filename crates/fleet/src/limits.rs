@@ -1,0 +1,23 @@
+//! Every limit of the rules, with its unit last.
+
+/// A slug: an organisation, a site, an account. The length of a DNS label (RFC 1035 section 2.3.4).
+pub const SLUG_BYTES_MAX: usize = 63;
+/// A name or other short text that a person or a device gives.
+pub const LABEL_BYTES_MAX: usize = 128;
+/// Items on one page of a list.
+pub const PAGE_ITEMS_MAX: u16 = 500;
+/// Rows that one step of a long read (verify, check) takes from the store at once.
+pub const STEP_ROWS_MAX: u16 = 500;
+/// Tokens, links and sessions that one account may hold at once.
+pub const ACCOUNT_CREDENTIALS_MAX: usize = 64;
+/// Life of a one-time sign-in link.
+pub const LINK_MINUTES_MAX: i64 = 15;
+/// Life of a signed-in session in a browser.
+pub const SESSION_HOURS_MAX: i64 = 12;
+/// Life of a token.
+pub const TOKEN_DAYS_MAX: u16 = 366;
+/// How far the hub's clock may fall behind its newest journal entry before it stops issuing,
+/// revoking and expiring: a step of an NTP client is smaller, a dead battery is not.
+pub const CLOCK_BEHIND_MILLIS_MAX: i64 = 2_000;
+/// A key that a client chose so that a repeated request is done once.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
