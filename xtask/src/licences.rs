@@ -75,7 +75,8 @@ fn licence_finding(package: &Value) -> Option<String> {
             Err(error) => format!("its licence `{expression}` cannot be read: {error}"),
         },
     };
-    Some(format!("{} {}: {why}", package["name"], package["version"]))
+    let word = |key: &str| package[key].as_str().unwrap_or("?").to_owned();
+    Some(format!("{} {}: {why}", word("name"), word("version")))
 }
 
 fn check_compiled(host: &str) -> Result<Vec<String>, String> {
