@@ -21,3 +21,5 @@ pub const TOKEN_DAYS_MAX: u16 = 366;
 pub const CLOCK_BEHIND_MILLIS_MAX: i64 = 2_000;
 /// A key that a client chose so that a repeated request is done once.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+/// How long an idempotency key is remembered.
+pub const IDEMPOTENCY_HOURS_MAX: i64 = 24;

@@ -6,8 +6,9 @@ use std::fmt;
 
 /// Milliseconds since 1970-01-01T00:00:00Z. *Stored* as the number, shown as RFC 3339 text by
 /// [`Shown`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct Millis(pub i64);
 
 impl Millis {

@@ -1,14 +1,13 @@
 //! What the faces show of the journal.
 use super::rules::{Broken, Checkpoint, Head, Link, What, checkpoint_message};
 use super::store;
-use crate::limits::STEP_ROWS_MAX;
+use crate::limits::{IDEMPOTENCY_HOURS_MAX, STEP_ROWS_MAX};
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Fold};
 use crate::time::{Millis, Shown};
-use crate::tx::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -280,15 +279,50 @@ pub fn timeline(
     Ok(Page::new(items, limit, |e: &EntryView| e.version.to_string()))
 }
 
-/// Keep a checkpoint that the hub signed. The hub's own work; nobody else calls it.
-///
-/// # Errors
-/// A [`Fault`] of the store.
-pub fn keep_checkpoint(
-    tx: &mut dyn crate::tx::Tx,
-    head: Head,
-    at: Millis,
-    signature: Vec<u8>,
-) -> Result<(), Fault> {
-    store::checkpoint_add(tx, &Checkpoint { head, at, signature })
+/// Keep a checkpoint that the hub signed: its own work, asked by nobody else
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeepCheckpoint {
+    /// The lane.
+    pub lane: i64,
+    /// The entry that it vouches for.
+    pub seq: i64,
+    /// That entry's hash.
+    pub hash: [u8; 32],
+    /// When it was signed.
+    pub at: Millis,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+impl Operation for KeepCheckpoint {
+    const NAME: &'static str = "audit keep-checkpoint";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Administer;
+    type Answer = bool;
+
+    fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
+        let head = Head { lane: self.lane, seq: self.seq, hash: self.hash };
+        let checkpoint = Checkpoint { head, at: self.at, signature: self.signature.clone() };
+        judge(&checkpoint, &head, cx.env.checkpoint_key.as_ref()).map_err(broken)?;
+        store::checkpoint_add(cx.tx, &checkpoint)?;
+        Ok(true)
+    }
+}
+
+/// Forget old idempotency keys: the hub's own work
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetKeys {}
+
+impl Operation for ForgetKeys {
+    const NAME: &'static str = "audit forget-keys";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Administer;
+    type Answer = u64;
+
+    fn run(&self, cx: &mut Cx) -> Result<u64, Refusal> {
+        let before = cx.sound_now()?.plus_seconds(-IDEMPOTENCY_HOURS_MAX * 3_600);
+        Ok(store::idempotency_forget(cx.tx, before)?)
+    }
 }
