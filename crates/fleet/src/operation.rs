@@ -198,3 +198,56 @@ fn field(name: &str, property: &Json, required: bool) -> Field {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+    use crate::OPERATIONS;
+    use crate::device::view::List;
+    use serde_json::json;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_operation_is_named_noun_verb_once_and_described() {
+        let mut seen = BTreeSet::new();
+        for row in OPERATIONS {
+            let (noun, verb) = row.noun_verb();
+            let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            assert!(word(noun) && word(verb), "{}", row.name);
+            assert!(seen.insert(row.name), "{} stands twice", row.name);
+            assert!(!row.about().is_empty(), "{} has no doc comment", row.name);
+            for field in row.fields() {
+                assert!(!field.about.is_empty(), "{}: {} has no doc comment", row.name, field.name);
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_made_not_read() {
+        for row in OPERATIONS.iter().filter(|row| row.secret) {
+            assert_eq!(row.kind, Kind::Write, "{}: a secret is made, not read", row.name);
+        }
+    }
+
+    #[test]
+    fn fields_come_from_the_schema() {
+        let fields = super::row::<List>().fields();
+        let stage = fields.iter().find(|f| f.name == "stage").expect("device list has a stage");
+        assert_eq!((stage.required, stage.kind.as_str(), stage.choices.len()), (false, "string", 7));
+        let limit = fields.iter().find(|f| f.name == "limit").expect("device list has a limit");
+        assert_eq!((limit.kind.as_str(), limit.default.as_deref()), ("integer", Some("50")));
+    }
+
+    #[test]
+    fn text_becomes_json_by_the_schema() {
+        let check = |pairs: &[(&str, &str)], expect: serde_json::Value| {
+            let pairs = pairs.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+            assert_eq!(super::row::<List>().coerce(pairs), expect);
+        };
+        check(&[("limit", "7"), ("stage", "retired")], json!({"limit": 7, "stage": "retired"}));
+        check(&[("limit", "seven")], json!({"limit": "seven"}));
+        check(&[("site", "7")], json!({"site": "7"}));
+        check(&[("site", "")], json!({}));
+        check(&[("unknown", "x")], json!({"unknown": "x"}));
+    }
+}

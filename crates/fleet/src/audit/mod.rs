@@ -20,4 +20,4 @@ pub mod store;
 pub mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

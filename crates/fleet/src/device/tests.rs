@@ -1,1 +1,147 @@
+use super::rules::{Command, Event, Identity, Refusal, Stage, State, apply, decide};
+use crate::room::Reason;
+use crate::time::Millis;
+use proptest::prelude::*;
 
+fn at(stage: Option<Stage>) -> State {
+    State { stage, ..State::default() }
+}
+
+/// Asks `command` of a device at `from` and expects the stage or the refusal's code.
+fn check(from: Option<Stage>, command: Command, expect: Result<Stage, &str>) {
+    let mut state = at(from);
+    let got = decide(&state, command.clone(), Millis(0)).map(|events| {
+        events.iter().for_each(|event| apply(&mut state, event));
+        state.stage.expect("after an event there is a stage")
+    });
+    assert_eq!(
+        got.as_ref().map_err(Reason::code),
+        expect.as_ref().map_err(|code| *code),
+        "{from:?} {command:?}"
+    );
+}
+
+/// The table of the card: every command at every stage.
+#[test]
+fn the_life_is_the_table_of_the_card() {
+    use Stage::{Discovered, Expected, Onboarding, Operational, Quarantined, Remediation, Retired};
+    const ANY: &[Stage] = &[Expected, Discovered, Onboarding, Operational, Quarantined, Remediation];
+    let text = String::new;
+    let table: &[(Command, &[Stage], Stage)] = &[
+        (Command::Discover(Identity::default()), &[Expected], Discovered),
+        (Command::Admit, &[Discovered], Onboarding),
+        (Command::Enrol, &[Onboarding], Operational),
+        (Command::Hold, &[Operational], Quarantined),
+        (Command::Release { credentials_good: true }, &[Quarantined], Operational),
+        (Command::Release { credentials_good: false }, &[Quarantined], Onboarding),
+        (Command::BeginRemediation, &[Operational, Quarantined], Remediation),
+        (Command::Heal, &[Remediation], Operational),
+        (Command::GiveUp { why: text() }, &[Remediation], Quarantined),
+        (Command::Retire { why: text() }, ANY, Retired),
+        (Command::Claim { proof: text() }, &[Retired], Expected),
+    ];
+    for (command, from, to) in table {
+        for stage in Stage::ALL {
+            let expect = match command {
+                _ if from.contains(stage) => Ok(*to),
+                Command::Discover(_) if *stage != Retired => Err("device-known"),
+                _ if *stage == Retired => Err("device-retired"),
+                _ => Err("wrong-stage"),
+            };
+            check(Some(*stage), command.clone(), expect);
+        }
+    }
+    for stage in Stage::ALL {
+        check(Some(*stage), Command::Expect(Identity::default()), Err("device-known"));
+    }
+}
+
+#[test]
+fn a_device_that_nobody_heard_of_is_expected_or_discovered() {
+    check(None, Command::Expect(Identity::default()), Ok(Stage::Expected));
+    check(None, Command::Discover(Identity::default()), Ok(Stage::Discovered));
+    for command in [Command::Admit, Command::Hold, Command::Heal, Command::Retire { why: String::new() }] {
+        check(None, command, Err("device-unknown"));
+    }
+}
+
+#[test]
+fn an_expected_device_keeps_its_announced_identity_when_it_is_seen() {
+    let announced = Identity { name: "hall".into(), serial_number: "A1".into(), ..Identity::default() };
+    let state = State { stage: Some(Stage::Expected), identity: announced.clone(), ..State::default() };
+    let events = decide(&state, Command::Discover(Identity::default()), Millis(0));
+    assert_eq!(events, Ok(vec![Event::Discovered { identity: announced }]));
+}
+
+#[test]
+fn given_up_asks_for_attention_until_it_is_healed_or_retired() {
+    let mut state = at(Some(Stage::Remediation));
+    apply(&mut state, &Event::GivenUp { why: "does not boot".into() });
+    assert_eq!((state.stage, state.attention.as_str()), (Some(Stage::Quarantined), "does not boot"));
+    apply(&mut state, &Event::RemediationBegun);
+    assert_eq!(state.attention, "does not boot");
+    apply(&mut state, &Event::Healed);
+    assert_eq!(state.attention, "");
+}
+
+#[test]
+fn a_refusal_says_what_would_do() {
+    let why = Refusal::WrongStage { is: Stage::Expected, wants: &[Stage::Operational, Stage::Quarantined] };
+    assert_eq!(why.to_string(), "the device is expected; this needs it to be operational or quarantined");
+}
+
+/// One line for every form in which an event was ever stored. Never remove one.
+const STORED: &[&str] = &[
+    r#"{"event":"expected","identity":{"name":"hall","maker":"Lumen","model":"L7","serial_number":"A1"}}"#,
+    r#"{"event":"discovered","identity":{"name":"hall","maker":"","model":"","serial_number":"A1"}}"#,
+    r#"{"event":"admitted"}"#,
+    r#"{"event":"enrolled"}"#,
+    r#"{"event":"held"}"#,
+    r#"{"event":"released","to":"operational"}"#,
+    r#"{"event":"remediation-begun"}"#,
+    r#"{"event":"healed"}"#,
+    r#"{"event":"given-up","why":"does not boot"}"#,
+    r#"{"event":"retired","why":"support has ended"}"#,
+    r#"{"event":"claimed","proof":"note 1"}"#,
+    r#"{"event":"renamed","name":"lobby"}"#,
+];
+
+#[test]
+fn every_stored_event_is_read_for_ever() {
+    crate::audit::tests::stored_events::<super::Device>(STORED, 12);
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let text = "[a-z]{0,3}";
+    prop_oneof![
+        text.prop_map(|name| Command::Expect(Identity { name, ..Identity::default() })),
+        text.prop_map(|name| Command::Discover(Identity { name, ..Identity::default() })),
+        Just(Command::Admit),
+        Just(Command::Enrol),
+        Just(Command::Hold),
+        any::<bool>().prop_map(|credentials_good| Command::Release { credentials_good }),
+        Just(Command::BeginRemediation),
+        Just(Command::Heal),
+        text.prop_map(|why| Command::GiveUp { why }),
+        text.prop_map(|why| Command::Retire { why }),
+        text.prop_map(|proof| Command::Claim { proof }),
+        text.prop_map(|name| Command::Rename { name }),
+    ]
+}
+
+proptest! {
+    /// However a life goes: a stage once had is never lost, and a retired device comes back only by a
+    /// claim.
+    #[test]
+    fn no_way_back_from_retired_but_a_claim(commands in proptest::collection::vec(command(), 0..40)) {
+        let mut state = State::default();
+        for command in commands {
+            let (before, claim) = (state.stage, matches!(command, Command::Claim { .. }));
+            for event in decide(&state, command, Millis(0)).unwrap_or_default() {
+                apply(&mut state, &event);
+            }
+            prop_assert!(before.is_none() || state.stage.is_some());
+            prop_assert!(before != Some(Stage::Retired) || state.stage == before || claim);
+        }
+    }
+}
