@@ -145,13 +145,18 @@ impl OperationRow {
         self.arguments_schema()["description"].as_str().unwrap_or_default().to_string()
     }
 
-    /// The arguments, in the order of their declaration.
+    /// The arguments: first those that must be given, in the order of their declaration, then the
+    /// others by name.
     pub fn fields(&self) -> Vec<Field> {
         let schema = self.arguments_schema();
         let required: Vec<&str> =
             schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let place = |name: &str| required.iter().position(|r| *r == name);
         let properties = schema["properties"].as_object().into_iter().flatten();
-        properties.map(|(name, property)| field(name, property, required.contains(&name.as_str()))).collect()
+        let mut fields: Vec<Field> =
+            properties.map(|(name, property)| field(name, property, place(name).is_some())).collect();
+        fields.sort_by_key(|f| place(&f.name).unwrap_or(usize::MAX));
+        fields
     }
 
     /// Text to JSON by the schema, for the faces that have only text. serde still judges: what does
