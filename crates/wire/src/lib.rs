@@ -2,6 +2,16 @@
 //!
 //! Absent: a clock, randomness, files, sockets, async, unsafe. What a machine needs of the world
 //! comes as an argument: `now`, a nonce, a [`Signer`].
+pub mod certificate;
+pub mod digest;
+pub mod key;
+pub mod limits;
+pub mod oid;
+mod signed;
 pub mod signer;
 
+pub use certificate::Certificate;
+pub use key::PublicKey;
+pub use oid::Oid;
+pub use signed::SignFailed;
 pub use signer::{Signer, SignerFailed};

@@ -1,0 +1,54 @@
+//! Every limit of this crate, unit last. Input over a limit is refused before it is parsed.
+
+/// Largest X.509 certificate in DER.
+pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+
+/// Most certificates in one path from leaf to anchor, and in one set that a peer sends.
+pub const CHAIN_CERTIFICATES_MAX: usize = 16;
+
+/// Most signatures that are checked while one path is searched, whatever the peer sends.
+pub const CHAIN_SIGNATURE_CHECKS_MAX: usize = 64;
+
+/// Largest PKCS#10 certification request in DER.
+pub const CSR_BYTES_MAX: usize = 16 * 1024;
+
+/// Largest CMS SignedData in DER, content and certificates included.
+pub const CMS_BYTES_MAX: usize = 256 * 1024;
+
+/// Largest content of a detached CMS signature (a MUD file, a manifest).
+pub const CMS_DETACHED_CONTENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Largest voucher or voucher-request in JSON. A registrar's request carries the pledge's signed
+/// request inside, in base64.
+pub const VOUCHER_BYTES_MAX: usize = 128 * 1024;
+
+/// Largest base64 body of an EST request or response.
+pub const EST_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Most entries of one CSR attributes response.
+pub const CSR_ATTRIBUTES_MAX: usize = 32;
+
+/// Largest MASA audit-log response in JSON.
+pub const AUDIT_LOG_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most events of one MASA audit-log response.
+pub const AUDIT_LOG_EVENTS_MAX: usize = 4096;
+
+/// Largest status telemetry body in JSON.
+pub const STATUS_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest value of a name attribute that we issue, in characters: the upper bounds
+/// ub-common-name, ub-organization-name and ub-serial-number of RFC 5280 appendix A.1.
+pub const NAME_ATTRIBUTE_CHARS_MAX: usize = 64;
+
+/// Longest MUD URL or MASA URL that we issue. RFC 8520 section 12 keeps the LLDP form within 255.
+pub const URL_BYTES_MAX: usize = 255;
+
+/// Fewest octets of a voucher's nonce, RFC 8366 section 5.3.
+pub const NONCE_BYTES_MIN: usize = 8;
+
+/// Most octets of a voucher's nonce, RFC 8366 section 5.3.
+pub const NONCE_BYTES_MAX: usize = 32;
+
+/// Longest serial-number that a voucher may bear. The YANG leaf is unbounded; a store is not.
+pub const SERIAL_NUMBER_BYTES_MAX: usize = 256;

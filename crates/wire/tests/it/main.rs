@@ -1,0 +1,4 @@
+//! Tests of wire from outside: published vectors, OpenSSL as a judge, and hostile bytes.
+mod certificate;
+mod chain;
+mod support;
