@@ -7,6 +7,7 @@ mod cargo_test;
 mod demo;
 mod licences;
 mod limits;
+mod new_room;
 mod packages;
 mod postgres;
 mod programs;
@@ -47,8 +48,8 @@ const WORDS: &[Word] = &[
     Word {
         name: "new-room",
         usage: "new-room NAME",
-        help: "a room of the fleet with its files (not yet)",
-        run: |_| not_yet("new-room"),
+        help: "a room of the fleet that works, to be filled",
+        run: new_room::main,
     },
     Word { name: "help", usage: "help", help: "this text", run: |_| help() },
 ];
@@ -57,7 +58,8 @@ const EXAMPLES: &str = "\
 examples:
   cargo xtask test                 everything, as the CI does it
   cargo xtask test --quick         without installing, PostgreSQL and browser
-  cargo xtask test --quick -p wire one crate";
+  cargo xtask test --quick -p wire one crate
+  cargo xtask new-room access      crates/fleet/src/access/, and what to add where";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -59,6 +59,16 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|_| format!("`{}` did not write UTF-8", shown(command)))
 }
 
+/// The root of the checkout that we stand in.
+///
+/// # Errors
+/// We stand in none.
+pub fn workspace_root() -> Result<PathBuf, String> {
+    let words = ["locate-project", "--workspace", "--message-format=plain"];
+    let manifest = PathBuf::from(output(cargo().args(words))?.trim_end());
+    manifest.parent().map(Path::to_owned).ok_or_else(|| "cargo locate-project names no folder".to_owned())
+}
+
 /// Whether this process runs as root.
 pub fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")

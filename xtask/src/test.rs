@@ -115,14 +115,8 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
 
 /// Goes to the root of the checkout, so that every path below is the same from wherever we were started.
 fn go_to_root() -> Result<(), String> {
-    let manifest = programs::output(programs::cargo().args([
-        "locate-project",
-        "--workspace",
-        "--message-format=plain",
-    ]))?;
-    let root = PathBuf::from(manifest.trim_end());
-    let root = root.parent().ok_or("cargo locate-project names no folder")?;
-    std::env::set_current_dir(root).map_err(|error| format!("could not go to {}: {error}", root.display()))
+    let root = programs::workspace_root()?;
+    std::env::set_current_dir(&root).map_err(|error| format!("could not go to {}: {error}", root.display()))
 }
 
 impl Options {
