@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,18 @@ pub fn play(steward: &Path, devices: u32, seed: u32) -> Result<(), String> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("{} could not be started: {error}", steward.display()))?;
-    let (sender, receiver) = mpsc::channel();
+    let last = last_line(&mut child);
+    if last.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|error| format!("could not wait for it: {error}"))?;
+    judge(&last?, devices)?;
+    if status.success() { Ok(()) } else { Err(format!("it ended with {status}")) }
+}
+
+/// Shows what the demo writes, until it closes its output, and returns the last line.
+fn last_line(child: &mut Child) -> Result<String, String> {
+    let (sender, receiver) = mpsc::sync_channel(0);
     if let Some(stdout) = child.stdout.take() {
         std::thread::spawn(move || {
             BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
@@ -44,17 +55,12 @@ pub fn play(steward: &Path, devices: u32, seed: u32) -> Result<(), String> {
                 println!("{line}");
                 last = line;
             }
-            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Disconnected) => return Ok(last),
             Err(RecvTimeoutError::Timeout) => {
-                let _ = child.kill();
-                let _ = child.wait();
                 return Err(format!("it did not end within {DEMO_SECONDS_MAX} s"));
             }
         }
     }
-    let status = child.wait().map_err(|error| format!("could not wait for it: {error}"))?;
-    judge(&last, devices)?;
-    if status.success() { Ok(()) } else { Err(format!("it ended with {status}")) }
 }
 
 /// Judges the summary: a JSON object of this many devices whose invariants are all true.

@@ -75,15 +75,10 @@ impl Server {
         )?;
         let mut command = server_program("postgres", user.as_ref(), &folder.0)?;
         command.arg("-D").arg(&data).arg("-k").arg(&folder.0);
-        for setting in SETTINGS {
-            command.args(["-c", setting]);
-        }
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("PostgreSQL could not be started: {error}"))?;
+        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child =
+            command.spawn().map_err(|error| format!("PostgreSQL could not be started: {error}"))?;
         let log = follow(&mut child);
         let server = Self { child, log, folder };
         server.wait_until_ready()?;
@@ -132,30 +127,24 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // SIGINT asks PostgreSQL for a fast shutdown: it ends its sessions and then itself.
-        let asked = programs::run(Command::new("sh").args(["-c", "kill -INT \"$1\"", "sh"]).arg(self.pid()));
-        if asked.is_err() || !self.wait_until_ended() {
-            eprintln!("PostgreSQL (process {}) did not end when asked: killing it", self.pid());
+        let pid = self.child.id();
+        let ask = format!("kill -INT {pid}");
+        if programs::run(Command::new("sh").args(["-c", &ask])).is_err() || !self.wait_until_ended() {
+            eprintln!("PostgreSQL (process {pid}) did not end when asked: killing it");
             let _ = self.child.kill();
         }
         let _ = self.child.wait();
     }
 }
 
-impl Server {
-    fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-}
-
 /// Reads the server's log to its end in a thread, so that the server never waits for us.
 fn follow(child: &mut Child) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(POSTGRES_LOG_LINES_MAX);
     if let Some(stderr) = child.stderr.take() {
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
+                // Once the server is ready nobody listens any more: what does not fit is dropped.
+                let _ = sender.try_send(line);
             }
         });
     }

@@ -78,7 +78,9 @@ fn could_not_start(command: &Command, error: &std::io::Error) -> String {
     format!("`{}` could not be started: {error}", shown(command))
 }
 
+/// The command as a person would type it.
 fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
