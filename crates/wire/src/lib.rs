@@ -3,6 +3,7 @@
 //! Absent: a clock, randomness, files, sockets, async, unsafe. What a machine needs of the world
 //! comes as an argument: `now`, a nonce, a [`Signer`].
 pub mod certificate;
+pub mod cms;
 pub mod digest;
 pub mod key;
 pub mod limits;

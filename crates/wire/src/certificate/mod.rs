@@ -9,7 +9,6 @@ pub mod profile;
 mod time;
 
 pub use extensions::HardwareModuleName;
-pub(crate) use name::text;
 pub use name::{Name, NameAttribute, NameRefused};
 pub use time::NO_END;
 pub(crate) use time::{from_asn1, to_asn1};
@@ -22,6 +21,7 @@ use der::{Decode, Encode};
 use extensions::Extensions;
 use std::net::IpAddr;
 use x509_cert::TbsCertificate;
+use x509_cert::serial_number::SerialNumber;
 
 const PEM_LABEL: &str = "CERTIFICATE";
 
@@ -33,7 +33,7 @@ pub struct Certificate {
     signed: Signed,
     subject: Name,
     issuer: Name,
-    serial: Vec<u8>,
+    serial: SerialNumber,
     not_before: i64,
     not_after: i64,
     public_key: PublicKey,
@@ -61,7 +61,7 @@ impl Certificate {
             der: der.to_vec(),
             subject: Name(tbs.subject().clone()),
             issuer: Name(tbs.issuer().clone()),
-            serial: tbs.serial_number().as_bytes().to_vec(),
+            serial: tbs.serial_number().clone(),
             not_before: from_asn1(&tbs.validity().not_before),
             not_after: from_asn1(&tbs.validity().not_after),
             signed,
@@ -120,6 +120,13 @@ impl Certificate {
     /// The certificate's serial number as unsigned big-endian octets without leading zeros. Not
     /// the device's: that is [`serial_number`](Self::serial_number).
     pub fn serial(&self) -> &[u8] {
+        let octets = self.serial.as_bytes();
+        let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+        &octets[zeros..]
+    }
+
+    /// The certificate's serial number as it stands.
+    pub(crate) fn serial_integer(&self) -> &SerialNumber {
         &self.serial
     }
 

@@ -1,4 +1,6 @@
 //! Tests of wire from outside: published vectors, OpenSSL as a judge, and hostile bytes.
 mod certificate;
 mod chain;
+mod cms;
 mod support;
+mod vectors;
