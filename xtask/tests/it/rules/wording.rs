@@ -41,11 +41,11 @@ fn wrong_reference(line: &str) -> Option<String> {
     None
 }
 
-/// The number follows without a space. A literal that is nothing else is an argument of a program.
+/// The number follows without a space. A literal that begins so is an argument of a program.
 fn is_wrong_number(before: &str, rest: &str) -> bool {
     let number = rest.trim_start_matches(['-', '_', '#']);
     let after = number.trim_start_matches(|c: char| c.is_ascii_digit());
-    let is_literal = before.ends_with('"') && after.starts_with('"');
+    let is_literal = before.ends_with('"') && after.starts_with(['"', ',']);
     number.len() != after.len() && !is_literal
 }
 
@@ -61,7 +61,7 @@ fn is_wrong_clause(rest: &str) -> bool {
     let lower = word.to_lowercase();
     let is_clause = ["sect", "sec.", "s.", "appendix", "app."].iter().any(|clause| lower.starts_with(clause));
     let right = [" section ", " sections ", " appendix ", " appendices "];
-    is_clause && !right.iter().any(|form| after.starts_with(form))
+    is_clause && !right.iter().any(|form| after.starts_with(form) || after == form.trim_end())
 }
 
 /// The clause stands before the RFC.
