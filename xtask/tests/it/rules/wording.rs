@@ -4,6 +4,9 @@ use crate::tree::{Finding, TextFile};
 
 const FORM: &str = "write `RFC 8995 section 5.5` (or `sections`, `appendix`)";
 
+/// How `openssl -nameopt` calls a form of names: a word of a program, no reference.
+const OPENSSL_NAME_FORM: &str = "2253";
+
 /// The paragraph sign, which is hard to type and to search for.
 const PARAGRAPH: char = '\u{a7}';
 
@@ -34,19 +37,18 @@ fn wrong_reference(line: &str) -> Option<String> {
         if before.ends_with(|c: char| c.is_alphanumeric() || c == '_') {
             continue;
         }
-        if is_wrong_number(before, rest) || is_wrong_clause(rest) || is_clause_before(before) {
+        if is_wrong_number(rest) || is_wrong_clause(rest) || is_clause_before(before) {
             return Some(shortened(&line[at..]));
         }
     }
     None
 }
 
-/// The number follows without a space. A literal that begins so is an argument of a program.
-fn is_wrong_number(before: &str, rest: &str) -> bool {
+/// The number follows without a space.
+fn is_wrong_number(rest: &str) -> bool {
     let number = rest.trim_start_matches(['-', '_', '#']);
     let after = number.trim_start_matches(|c: char| c.is_ascii_digit());
-    let is_literal = before.ends_with('"') && after.starts_with(['"', ',']);
-    number.len() != after.len() && !is_literal
+    number.len() != after.len() && !rest.starts_with(OPENSSL_NAME_FORM)
 }
 
 /// After the number, the clause is shortened, capitalised or set off.
