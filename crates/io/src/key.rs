@@ -11,10 +11,10 @@ use wire::{Signer, SignerFailed};
 use crate::files::{self, FileError, PendingFile};
 use crate::limits::KEY_FILE_BYTES_MAX;
 
-/// RFC 7468 section 10: an unencrypted PKCS#8 key.
+/// What PEM calls an unencrypted PKCS#8 key.
 const PEM_LABEL: &str = "PRIVATE KEY";
 
-/// A P-256 key kept as PKCS#8 in PEM (RFC 5958, RFC 7468), mode 0600. The only way to it is to
+/// A P-256 key kept as PKCS#8 in PEM, mode 0600. The only way to it is to
 /// sign with it.
 pub struct FileKey {
     pair: EcdsaKeyPair,

@@ -2,3 +2,53 @@
 
 /// The largest private key file that is read. A P-256 key in PEM is about 250 bytes.
 pub const KEY_FILE_BYTES_MAX: usize = 16 * 1024;
+
+/// Connections that one listener keeps at once. Each costs a file descriptor and, while TLS is in
+/// it, about 30 kB.
+pub const CONNECTIONS_MAX: usize = 16 * 1024;
+
+/// Handshakes that one listener works on at once, counted from the whole ClientHello.
+pub const HANDSHAKES_MAX: usize = 512;
+
+/// From the accepted connection to the end of the TLS handshake. A constrained device signs in one
+/// or two seconds.
+pub const HANDSHAKE_SECONDS_MAX: u64 = 10;
+
+/// From the end of the handshake, or of the answer before, to the end of a request's header.
+pub const HEADER_SECONDS_MAX: u64 = 30;
+
+/// The largest header of a request or an answer, with its first line.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// Header fields of a request or an answer.
+pub const HEADERS_MAX: usize = 64;
+
+/// How long a peer may take in none of what it is sent before its connection is given up.
+pub const STALL_SECONDS_MAX: u64 = 60;
+
+/// How long running requests get once a server stops.
+pub const DRAIN_SECONDS_MAX: u64 = 10;
+
+/// The pause after the system refused to accept a connection for want of something.
+pub const ACCEPT_PAUSE_MILLIS_MAX: u64 = 50;
+
+/// How long a refused peer gets to take the alert.
+pub const LINGER_SECONDS_MAX: u64 = 1;
+
+/// How much of what a refused peer still sends is read away.
+pub const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+/// From the name to the end of the TLS handshake, as a client.
+pub const CONNECT_SECONDS_MAX: u64 = 10;
+
+/// From a client's request to the last byte of its answer, unless the caller says otherwise.
+pub const REQUEST_SECONDS_MAX: u64 = 60;
+
+/// The largest body of an answer, unless the caller says otherwise.
+pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// The longest URL, or path, that the client accepts.
+pub const URL_BYTES_MAX: usize = 2048;
+
+/// The largest server-sent event, field names not counted.
+pub const EVENT_BYTES_MAX: usize = 256 * 1024;

@@ -1,4 +1,7 @@
 //! io against the real machine: its disk, openssl, curl, and its own two ends.
 mod files;
+mod http;
 mod key;
+mod served;
 mod support;
+mod tls;

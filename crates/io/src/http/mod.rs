@@ -1,0 +1,12 @@
+//! HTTP/1.1 over TLS, both ends. No redirects, no cookies, no compression: what a caller asks for
+//! is what is sent.
+
+pub mod body;
+pub mod client;
+mod dial;
+mod error;
+pub mod events;
+pub mod server;
+pub mod url;
+
+pub use hyper::{HeaderMap, Method, StatusCode, header};
