@@ -4,7 +4,9 @@
 //! comes as an argument: `now`, a nonce, a [`Signer`].
 pub mod certificate;
 pub mod cms;
+pub mod csr;
 pub mod digest;
+pub mod est;
 pub mod key;
 pub mod limits;
 pub mod oid;

@@ -9,6 +9,7 @@ pub mod profile;
 mod time;
 
 pub use extensions::HardwareModuleName;
+pub(crate) use name::text;
 pub use name::{Name, NameAttribute, NameRefused};
 pub use time::NO_END;
 pub(crate) use time::{from_asn1, to_asn1};

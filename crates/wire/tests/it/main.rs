@@ -2,5 +2,7 @@
 mod certificate;
 mod chain;
 mod cms;
+mod csr;
+mod est;
 mod support;
 mod vectors;
