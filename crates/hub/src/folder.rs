@@ -1,0 +1,180 @@
+//! The hub's folder: its lock, its keys, its certificates, its database.
+//!
+//! | file | what |
+//! |---|---|
+//! | `lock` | one hub at a time |
+//! | `state.db` | SQLite: state and journal (absent with PostgreSQL) |
+//! | `ca.key`, `ca.pem` | the hub's own authority |
+//! | `server.key`, `server.pem` | the people's listener |
+//! | `journal.key` | signs the journal's checkpoints |
+//! | `ready.json` | addresses and a token, for whoever may read it (0600) |
+use crate::limits::{CERTIFICATE_FILE_BYTES_MAX, SERVER_CERTIFICATE_DAYS_MAX};
+use fleet::time::Millis;
+use io::FileKey;
+use io::files::{FileError, FolderLock, create_private_dir, read_limited, write_atomic};
+use io::key::KeyError;
+use io::tls::Identity;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use wire::certificate::Certificate;
+use wire::certificate::profile::{IssueRefused, Profile, Validity, issue};
+use wire::key::KeyRefused;
+use wire::{PublicKey, Signer};
+
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// The folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A certificate in the folder is not one, or not of its key.
+    #[error("{path}: {why}; restore it from a backup, or remove it and its key to begin anew")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A certificate could not be issued.
+    #[error("the hub could not issue its own certificate: {0}")]
+    Issue(#[from] IssueRefused),
+    /// A key could not be read as a public key.
+    #[error("the hub's own key is not a key: {0}")]
+    PublicKey(#[from] KeyRefused),
+}
+
+/// An open folder. Nobody else has it open.
+pub struct Folder {
+    path: PathBuf,
+    _lock: FolderLock,
+    authority: Certificate,
+    authority_key: FileKey,
+    journal_key: Arc<FileKey>,
+}
+
+impl Folder {
+    /// Opens the folder, making what is missing.
+    ///
+    /// # Errors
+    /// [`FolderError`], by the file that is wrong.
+    pub fn open(path: &Path, organisation: &str, now: Millis) -> Result<Self, FolderError> {
+        create_private_dir(path)?;
+        let lock = FolderLock::take(path)?;
+        io::files::remove_leftovers(path)?;
+        let authority_key = FileKey::open_or_create(&path.join("ca.key"))?;
+        let authority = authority(path, organisation, &authority_key, now)?;
+        let journal_key = Arc::new(FileKey::open_or_create(&path.join("journal.key"))?);
+        Ok(Folder { path: path.into(), _lock: lock, authority, authority_key, journal_key })
+    }
+
+    /// Where the authority's certificate is: what clients believe.
+    pub fn authority_path(&self) -> PathBuf {
+        self.path.join("ca.pem")
+    }
+
+    /// Where the database is.
+    pub fn database_path(&self) -> PathBuf {
+        database_path(&self.path)
+    }
+
+    /// Signs the journal's checkpoints.
+    pub fn journal_key(&self) -> Arc<dyn Signer> {
+        self.journal_key.clone()
+    }
+
+    /// What the people's listener shows. Its certificate is issued anew when it ends within half its
+    /// life, or does not name `names` and `addresses`.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn server_identity(
+        &self,
+        names: &[String],
+        addresses: &[IpAddr],
+        now: Millis,
+    ) -> Result<Identity, FolderError> {
+        let key = FileKey::open_or_create(&self.path.join("server.key"))?;
+        let path = self.path.join("server.pem");
+        let half = SERVER_CERTIFICATE_DAYS_MAX * DAY_MILLIS / 2;
+        let good = |certificate: &Certificate| {
+            PublicKey::of(&key).is_ok_and(|own| *certificate.public_key() == own)
+                && certificate.verify_signature(self.authority.public_key()).is_ok()
+                && certificate.not_after() > now.0 + half
+                && names.iter().all(|name| certificate.dns_names().contains(name))
+                && addresses.iter().all(|address| certificate.addresses().contains(address))
+        };
+        let certificate = match read_certificate(&path)?.filter(good) {
+            Some(certificate) => certificate,
+            None => {
+                let profile = Profile::Server {
+                    common_name: "Steward".into(),
+                    dns_names: names.to_vec(),
+                    addresses: addresses.to_vec(),
+                };
+                let end = now.0 + SERVER_CERTIFICATE_DAYS_MAX * DAY_MILLIS;
+                let validity = Validity { not_before: now.0, not_after: Some(end) };
+                let (own, serial) = (PublicKey::of(&key)?, io::random::fill());
+                let issuer = Some(&self.authority);
+                let certificate = issue(&profile, &own, issuer, serial, validity, &self.authority_key)?;
+                write_atomic(&path, certificate.to_pem().as_bytes(), 0o644)?;
+                certificate
+            }
+        };
+        Ok(Identity { chain: vec![certificate.der().to_vec()], signer: Arc::new(key) })
+    }
+}
+
+/// Where a hub's folder has its database.
+pub fn database_path(folder: &Path) -> PathBuf {
+    folder.join("state.db")
+}
+
+/// The key that vouches for the journal of the hub in `folder`, for tools that look without a hub.
+///
+/// # Errors
+/// [`FolderError`] when the folder has no such key.
+pub fn checkpoint_key(folder: &Path) -> Result<PublicKey, FolderError> {
+    Ok(PublicKey::of(&FileKey::open(&folder.join("journal.key"))?)?)
+}
+
+fn authority(
+    folder: &Path,
+    organisation: &str,
+    key: &FileKey,
+    now: Millis,
+) -> Result<Certificate, FolderError> {
+    let path = folder.join("ca.pem");
+    let own = PublicKey::of(key)?;
+    match read_certificate(&path)? {
+        Some(found) if *found.public_key() == own => Ok(found),
+        Some(_) => Err(FolderError::Certificate { path, why: "it is not the certificate of ca.key".into() }),
+        None => {
+            let profile = Profile::Root {
+                common_name: format!("Steward {organisation}"),
+                organisation: organisation.into(),
+            };
+            // RFC 5280 section 4.1.2.5: no well-defined end; who replaces an authority plans it.
+            let validity = Validity { not_before: now.0, not_after: None };
+            let made = issue(&profile, &own, None, io::random::fill(), validity, key)?;
+            write_atomic(&path, made.to_pem().as_bytes(), 0o644)?;
+            Ok(made)
+        }
+    }
+}
+
+fn read_certificate(path: &Path) -> Result<Option<Certificate>, FolderError> {
+    let bytes = match read_limited(path, CERTIFICATE_FILE_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_missing() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let wrong = |why: String| FolderError::Certificate { path: path.into(), why };
+    let text = String::from_utf8(bytes).map_err(|why| wrong(why.to_string()))?;
+    Certificate::from_pem(&text).map(Some).map_err(|why| wrong(why.to_string()))
+}

@@ -1,0 +1,265 @@
+//! The page face of the operation table: generic, rendered here, readable without JavaScript.
+//!
+//! A read operation is a page with its arguments as a filter in the URL and its answer below; a write
+//! operation is a form that posts to its own page. Who may not run an operation sees neither.
+mod browser;
+mod form;
+mod render;
+
+use crate::Shared;
+use crate::api::{pairs, read};
+use crate::problem::Problem;
+use askama::Template;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use fleet::operation::{Kind, OperationRow};
+use fleet::permission::Session;
+use fleet::refusal::{Refusal, Sort};
+use fleet::{OPERATIONS, operation};
+use form::{Form, KEY_FIELD};
+use render::Shape;
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// Nothing is loaded from elsewhere, nothing runs inline, nobody frames us, and a link that leads
+/// away does not say from where.
+const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// The pages' routes.
+pub fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/", get(async || Redirect::to("/device/count")))
+        .route("/static/style.css", get(style))
+        .route("/sign-in/{secret}", get(browser::offer).post(browser::sign_in))
+        .route("/sign-out", post(browser::sign_out))
+        .route("/{noun}/{verb}", get(show).post(act))
+}
+
+async fn style() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, include_str!("../../static/style.css")).into_response()
+}
+
+/// One entry of the menu.
+struct Noun {
+    name: &'static str,
+    here: bool,
+    verbs: Vec<Verb>,
+}
+
+/// One operation in the menu.
+struct Verb {
+    path: String,
+    name: &'static str,
+    here: bool,
+}
+
+#[derive(Template)]
+#[template(path = "operation.html")]
+struct OperationPage<'a> {
+    title: &'a str,
+    about: String,
+    who: Option<&'a Session>,
+    menu: Vec<Noun>,
+    form: Option<Form>,
+    refusal: Option<&'a Refusal>,
+    answer: Option<Shape>,
+    done: bool,
+    /// Forms of the write operations on the thing that is shown.
+    actions: Vec<Form>,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage<'a> {
+    title: &'a str,
+    who: Option<&'a Session>,
+    menu: Vec<Noun>,
+    text: &'a str,
+    /// A form with this button that posts to the same address.
+    button: Option<&'a str>,
+}
+
+fn menu(session: &Session, here: &str) -> Vec<Noun> {
+    let mut nouns: Vec<Noun> = Vec::new();
+    for row in OPERATIONS.iter().filter(|row| session.may(row)) {
+        let (noun, verb) = row.noun_verb();
+        let at = nouns.iter().position(|n| n.name == noun).unwrap_or_else(|| {
+            nouns.push(Noun { name: noun, here: false, verbs: Vec::new() });
+            nouns.len() - 1
+        });
+        // What asks for a subject is reached from that subject's page.
+        let asks = row.kind == Kind::Read && row.fields().iter().any(|f| f.required);
+        nouns[at].here |= here == row.name;
+        if !asks {
+            nouns[at].verbs.push(Verb { path: page_path(row), name: verb, here: here == row.name });
+        }
+    }
+    nouns
+}
+
+fn page_path(row: &OperationRow) -> String {
+    let (noun, verb) = row.noun_verb();
+    format!("/{noun}/{verb}")
+}
+
+fn html(status: StatusCode, template: &impl Template) -> Response {
+    let mut response = match template.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(why) => {
+            tracing::error!(%why, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    };
+    for (name, value) in SECURITY_HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn message(problem: &Problem, who: Option<&Session>) -> Response {
+    let title = problem.refusal.code.replace('-', " ");
+    let menu = who.map(|session| menu(session, "")).unwrap_or_default();
+    let page = MessagePage { title: &title, who, menu, text: &problem.refusal.detail, button: None };
+    let mut response = html(problem.status, &page);
+    problem.headers(&mut response);
+    response
+}
+
+fn row_of(noun: &str, verb: &str) -> Result<&'static OperationRow, Problem> {
+    operation(noun, verb)
+        .filter(|row| !row.by_link)
+        .ok_or_else(|| Refusal::new(Sort::NotFound, "page-unknown", "there is no such page").into())
+}
+
+async fn show(
+    State(shared): State<Arc<Shared>>,
+    Path((noun, verb)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let session = match browser::session(&shared, &headers).await {
+        Ok(session) => session,
+        Err(refusal) => return message(&refusal.into(), None),
+    };
+    let row = match row_of(&noun, &verb) {
+        Ok(row) => row,
+        Err(problem) => return message(&problem, Some(&session)),
+    };
+    let given = pairs(query.as_deref().unwrap_or_default().as_bytes());
+    if row.kind == Kind::Write {
+        return match session.may(row) {
+            true => page(StatusCode::OK, &session, row, Form::new(row, &given), None, None),
+            false => message(&denied(&session, row).into(), Some(&session)),
+        };
+    }
+    let form = Form::new(row, &given);
+    if form.misses_required() {
+        return page(StatusCode::OK, &session, row, form, None, None);
+    }
+    let outcome = shared.desk.run(&session, row, row.coerce(given), None).await;
+    finish(&session, row, form, outcome)
+}
+
+fn denied(session: &Session, row: &OperationRow) -> Refusal {
+    let detail =
+        format!("`{}` needs the permission `{}`; you have `{}`", row.name, row.needs, session.permission);
+    Refusal::new(Sort::NotPermitted, "not-permitted", detail)
+}
+
+async fn act(
+    State(shared): State<Arc<Shared>>,
+    Path((noun, verb)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let session = match browser::session(&shared, &headers).await {
+        Ok(session) => session,
+        Err(refusal) => return message(&refusal.into(), None),
+    };
+    match posted(&shared, &session, &noun, &verb, &headers, body).await {
+        Ok(response) => response,
+        Err(problem) => message(&problem, Some(&session)),
+    }
+}
+
+async fn posted(
+    shared: &Shared,
+    session: &Session,
+    noun: &str,
+    verb: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let row = row_of(noun, verb)?;
+    browser::same_origin(headers)?;
+    if row.kind != Kind::Write {
+        let refusal = Refusal::new(Sort::Malformed, "wrong-method", "this page is only looked at");
+        return Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, refusal });
+    }
+    let (key, given): (Vec<_>, Vec<_>) =
+        pairs(&read(body).await?).into_iter().partition(|(name, _)| name == KEY_FIELD);
+    let key = key.into_iter().next().map(|(_, key)| key).filter(|key| !key.is_empty());
+    let outcome = shared.desk.run(session, row, row.coerce(given.clone()), key).await;
+    Ok(finish(session, row, Form::new(row, &given), outcome))
+}
+
+fn finish(session: &Session, row: &OperationRow, form: Form, outcome: Result<Json, Refusal>) -> Response {
+    match outcome {
+        Ok(answer) => page(StatusCode::OK, session, row, form, Some(&answer), None),
+        Err(refusal) if refusal.sort == Sort::NotPermitted => message(&refusal.into(), Some(session)),
+        Err(refusal) => {
+            let problem = Problem::from(refusal);
+            let mut response = page(problem.status, session, row, form, None, Some(&problem.refusal));
+            problem.headers(&mut response);
+            response
+        }
+    }
+}
+
+fn page(
+    status: StatusCode,
+    session: &Session,
+    row: &OperationRow,
+    form: Form,
+    answer: Option<&Json>,
+    refusal: Option<&Refusal>,
+) -> Response {
+    let done = answer.is_some() && row.kind == Kind::Write;
+    let (noun, _) = row.noun_verb();
+    let actions = match (row.kind, answer) {
+        (Kind::Read, Some(_)) => form.actions(session, noun),
+        _ => Vec::new(),
+    };
+    let page = OperationPage {
+        title: row.name,
+        about: row.about(),
+        who: Some(session),
+        menu: menu(session, row.name),
+        // After it was done the form would only invite to do it again; a read without arguments has
+        // none.
+        form: (!done && (row.kind == Kind::Write || !form.fields.is_empty())).then_some(form),
+        refusal,
+        answer: answer.map(|answer| Shape::of(answer, row)),
+        done,
+        actions,
+    };
+    html(status, &page)
+}

@@ -1,0 +1,70 @@
+//! What a hub does before its first request: there is an administrator, and a token for the
+//! ready-file.
+use crate::desk::Desk;
+use fleet::account::rules::CredentialKind;
+use fleet::account::view::{Add, IssueToken, Revoke, Show};
+use fleet::operation::Operation;
+use fleet::permission::{Permission, Session};
+use fleet::refusal::{Refusal, Sort};
+use fleet::text::{Label, Slug};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::path::PathBuf;
+
+/// The account that a new hub has.
+const ADMINISTRATOR: &str = "admin";
+/// What its token is for; the one of the start before is revoked.
+const LABEL: &str = "ready-file";
+
+/// What a ready-file says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ready {
+    /// Where people and programs reach the hub.
+    pub people: String,
+    /// The certificate to believe.
+    pub ca: PathBuf,
+    /// An administrator's token, good until the next start.
+    pub token: String,
+}
+
+/// Makes sure that there is an administrator, and issues a token for it.
+///
+/// # Errors
+/// A refusal of the rules or the store.
+pub async fn administrator_token(desk: &Desk, organisation: &Slug) -> Result<String, Refusal> {
+    let session = Session::of_hub("start", organisation.clone());
+    let account = slug(ADMINISTRATOR)?;
+    let add = Add { account: account.clone(), permission: Permission::Administer };
+    match desk.own(&session, add).await {
+        Ok(_) => {}
+        Err(known) if known.code == "account-known" => {}
+        Err(refusal) => return Err(refusal),
+    }
+    let shown = desk.own(&session, Show { account: account.clone() }).await?;
+    for id in old_tokens(&shown) {
+        let revoke = parse::<Revoke>(serde_json::json!({"account": ADMINISTRATOR, "id": id}))?;
+        desk.own(&session, revoke).await?;
+    }
+    let issue = IssueToken { account, label: label(LABEL)?, days: fleet::limits::TOKEN_DAYS_MAX };
+    let issued = desk.own(&session, issue).await?;
+    Ok(issued["secret"].as_str().unwrap_or_default().to_string())
+}
+
+fn old_tokens(shown: &Json) -> Vec<Json> {
+    let credentials = shown["credentials"].as_array().into_iter().flatten();
+    let old = credentials.filter(|c| c["label"] == LABEL && c["kind"] == CredentialKind::Token.as_str());
+    old.map(|c| c["id"].clone()).collect()
+}
+
+fn slug(text: &str) -> Result<Slug, Refusal> {
+    text.parse().map_err(|why: String| Refusal::new(Sort::Malformed, "bad-arguments", why))
+}
+
+fn label(text: &str) -> Result<Label, Refusal> {
+    text.parse().map_err(|why: String| Refusal::new(Sort::Malformed, "bad-arguments", why))
+}
+
+fn parse<O: Operation>(json: Json) -> Result<O, Refusal> {
+    serde_json::from_value(json)
+        .map_err(|why| Refusal::new(Sort::Malformed, "bad-arguments", why.to_string()))
+}

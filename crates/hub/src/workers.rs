@@ -1,0 +1,75 @@
+//! What the hub does by itself: signed checkpoints, and forgetting old idempotency keys.
+use crate::desk::Desk;
+use fleet::audit::rules::{Head, checkpoint_message};
+use fleet::audit::store::lane_list;
+use fleet::audit::view::{ForgetKeys, KeepCheckpoint};
+use fleet::permission::Session;
+use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::text::Slug;
+use fleet::time::Millis;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+use wire::Signer;
+
+/// How often a moved lane gets a signed checkpoint.
+const CHECKPOINT_EVERY_SECONDS: u64 = 60;
+/// How often old idempotency keys are forgotten.
+const FORGET_EVERY_SECONDS: u64 = 3_600;
+
+/// Runs the hub's own work until it is dropped.
+pub async fn run(desk: Desk, signer: Arc<dyn Signer>, organisation: Slug) {
+    let mut checkpoint = interval(Duration::from_secs(CHECKPOINT_EVERY_SECONDS));
+    let mut forget = interval(Duration::from_secs(FORGET_EVERY_SECONDS));
+    checkpoint.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    forget.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut signed = BTreeMap::new();
+    loop {
+        let (work, done) = tokio::select! {
+            _ = checkpoint.tick() => {
+                ("checkpoint", sign_heads(&desk, signer.as_ref(), &organisation, &mut signed).await)
+            }
+            _ = forget.tick() => {
+                let session = Session::of_hub("forget-keys", organisation.clone());
+                ("forget-keys", desk.own(&session, ForgetKeys {}).await.map(drop))
+            }
+        };
+        if let Err(refusal) = done {
+            tracing::warn!(
+                work,
+                code = refusal.code,
+                detail = refusal.detail,
+                "the hub's own work was refused"
+            );
+        }
+    }
+}
+
+/// Signs the head of every lane that moved since it was last signed. Signing happens outside of the
+/// transaction.
+pub async fn sign_heads(
+    desk: &Desk,
+    signer: &dyn Signer,
+    organisation: &Slug,
+    signed: &mut BTreeMap<i64, i64>,
+) -> Result<(), Refusal> {
+    let (heads, at) = desk.look(|tx, now| Ok((lane_list(tx)?, now))).await?;
+    let session = Session::of_hub("checkpoint", organisation.clone());
+    for head in heads.into_iter().filter(|head| head.seq > 0) {
+        if signed.get(&head.lane) == Some(&head.seq) {
+            continue;
+        }
+        desk.own(&session, checkpoint(head, at, signer)?).await?;
+        signed.insert(head.lane, head.seq);
+    }
+    Ok(())
+}
+
+fn checkpoint(head: Head, at: Millis, signer: &dyn Signer) -> Result<KeepCheckpoint, Refusal> {
+    let signature = signer.sign(&checkpoint_message(&head, at)).map_err(|why| {
+        Refusal::new(Sort::Later, "signer-failed", why.to_string()).blaming(Blame::Environment)
+    })?;
+    let Head { lane, seq, hash } = head;
+    Ok(KeepCheckpoint { lane, seq, hash, at, signature })
+}
