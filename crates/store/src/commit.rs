@@ -1,0 +1,330 @@
+//! Group commit: many commands, one transaction, one wait for the disk. Plain functions: threads and
+//! queues stand in `writer.rs`.
+use crate::engine::{Batch, Engine};
+use crate::refusals::{answer_not_kept, bad_key, caught, key_reused, lane_lost, wrong_door};
+use fleet::audit::rules::{Entry, Head, Link};
+use fleet::audit::store::{
+    idempotency_add, idempotency_find, journal_add, journal_newest, lane_advance, lane_open,
+};
+use fleet::limits::IDEMPOTENCY_KEY_BYTES_MAX;
+use fleet::permission::Permitted;
+use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::room::{Cx, Env};
+use fleet::time::Millis;
+use fleet::tx::{Fault, FaultKind, Tx};
+use serde_json::Value as Json;
+
+/// What is kept instead of an answer that holds a secret. It is no JSON, so no answer is like it.
+const NOT_KEPT: &str = "";
+
+/// A command on its way to the writer.
+pub struct Ask {
+    /// The operation, let through.
+    pub permitted: Permitted,
+    /// Fresh randomness, from which the operation draws.
+    pub seed: [u8; 32],
+    /// A key that its asker chose, so that a repeated request is done once.
+    pub idempotency_key: Option<String>,
+}
+
+/// What came of a command.
+pub type Outcome = Result<Json, Refusal>;
+
+/// A refusal that deserves its line in the journal.
+pub(crate) struct Note {
+    pub(crate) action: &'static str,
+    pub(crate) entry: Entry,
+}
+
+/// A writer's place in the journal: where it appends, and whether it still may.
+#[derive(Debug)]
+pub struct Lane {
+    head: Head,
+    newest: Millis,
+    standing: Standing,
+    tally: Tally,
+}
+
+/// How sure a writer is of its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The head is what the database has, unless another process wrote it.
+    Sure,
+    /// A batch failed: look before the next. When the connection was lost while committing, the head
+    /// may also be the one that this batch was moving to.
+    Unsure(Option<Head>),
+    /// Another process writes here.
+    Lost,
+}
+
+/// What a writer has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Commands that were answered or refused.
+    pub commands: u64,
+    /// Commands among them that were refused.
+    pub refusals: u64,
+    /// Commands among those that met a full disk.
+    pub disk_full: u64,
+    /// Transactions that reached the disk.
+    pub batches: u64,
+    /// Batches that failed and were repeated command by command.
+    pub retried_batches: u64,
+    /// Entries that were added to the journal.
+    pub entries: u64,
+}
+
+impl Lane {
+    /// Opens `lane`, which is made if it is new.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the engine.
+    pub fn open(engine: &mut dyn Engine, lane: i64) -> Result<Self, Fault> {
+        let (mut head, mut newest) = (Head::genesis(lane), Millis(0));
+        engine.batch(&mut |tx| {
+            head = lane_open(tx, lane)?;
+            newest = journal_newest(tx)?;
+            Ok(())
+        })?;
+        Ok(Lane { head, newest, standing: Standing::Sure, tally: Tally::default() })
+    }
+
+    /// What this writer has done.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The head, read again if there is doubt.
+    fn settled(&mut self, tx: &mut dyn Tx) -> Result<Head, Fault> {
+        let Standing::Unsure(attempted) = self.standing else { return Ok(self.head) };
+        let stored = lane_open(tx, self.head.lane)?;
+        if stored != self.head && Some(stored) != attempted {
+            self.standing = Standing::Lost;
+            return Err(Fault::new(FaultKind::Conflict, "the lane's head is another writer's"));
+        }
+        (self.head, self.standing) = (stored, Standing::Sure);
+        Ok(stored)
+    }
+}
+
+/// Commits `asks` together and answers each, in their order. A refused or failed command is undone
+/// and the others are kept. A batch that fails as a whole is repeated once, command by command.
+/// Whatever the answers say is on the disk when this returns.
+pub fn commit(
+    engine: &mut dyn Engine,
+    lane: &mut Lane,
+    now: Millis,
+    env: &Env,
+    asks: &[Ask],
+) -> Vec<Outcome> {
+    commit_noting(engine, &mut Frame { lane, now, env }, asks, &[])
+}
+
+/// What all commands of a batch share.
+pub(crate) struct Frame<'a> {
+    pub(crate) lane: &'a mut Lane,
+    pub(crate) now: Millis,
+    pub(crate) env: &'a Env,
+}
+
+/// [`commit`], with refusals to note in the same transaction. Notes are not repeated.
+pub(crate) fn commit_noting(
+    engine: &mut dyn Engine,
+    frame: &mut Frame,
+    asks: &[Ask],
+    notes: &[Note],
+) -> Vec<Outcome> {
+    let outcomes = match attempt(engine, frame, asks, notes) {
+        Ok(outcomes) => outcomes,
+        Err(Failed::Repeat(_)) => {
+            frame.lane.tally.retried_batches += 1;
+            asks.iter().map(|ask| alone(engine, frame, ask)).collect()
+        }
+        Err(Failed::Refuse(why)) => asks.iter().map(|_| Err(why.clone())).collect(),
+    };
+    count(&mut frame.lane.tally, &outcomes);
+    outcomes
+}
+
+fn alone(engine: &mut dyn Engine, frame: &mut Frame, ask: &Ask) -> Outcome {
+    match attempt(engine, frame, std::slice::from_ref(ask), &[]) {
+        // One command has one outcome.
+        Ok(mut outcomes) => outcomes.remove(0),
+        Err(Failed::Repeat(why) | Failed::Refuse(why)) => Err(why),
+    }
+}
+
+fn count(tally: &mut Tally, outcomes: &[Outcome]) {
+    let refused = || outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    tally.commands += outcomes.len() as u64;
+    tally.refusals += refused().count() as u64;
+    tally.disk_full += refused().filter(|why| why.code == "disk-full").count() as u64;
+}
+
+/// A batch of which nothing was kept.
+enum Failed {
+    /// Each command by itself may fare better.
+    Repeat(Refusal),
+    /// None would.
+    Refuse(Refusal),
+}
+
+/// One transaction with all of `asks`.
+fn attempt(
+    engine: &mut dyn Engine,
+    frame: &mut Frame,
+    asks: &[Ask],
+    notes: &[Note],
+) -> Result<Vec<Outcome>, Failed> {
+    if frame.lane.standing == Standing::Lost {
+        return Err(Failed::Refuse(lane_lost(frame.lane.head.lane)));
+    }
+    let mut done = None;
+    let committed = engine.batch(&mut |tx| {
+        let draft = done.insert(Draft { head: frame.lane.head, links: Vec::new(), outcomes: Vec::new() });
+        draft.head = frame.lane.settled(tx)?;
+        draft.fill(tx, frame, asks, notes)
+    });
+    match (committed, done) {
+        (Ok(()), Some(draft)) => Ok(draft.kept(frame)),
+        (Ok(()), None) => Err(Failed::Refuse(wrong_door("commit", "an engine that did not run it"))),
+        (Err(fault), begun) => Err(failed(frame.lane, fault, begun.map(|draft| draft.head))),
+    }
+}
+
+/// What a failed batch leaves: doubt about the lane, if it had begun at all.
+fn failed(lane: &mut Lane, fault: Fault, attempted: Option<Head>) -> Failed {
+    let Some(attempted) = attempted else { return Failed::Refuse(fault.into()) };
+    if lane.standing == Standing::Lost {
+        return Failed::Refuse(lane_lost(lane.head.lane));
+    }
+    if fault.kind != FaultKind::Unavailable {
+        lane.standing = Standing::Unsure(None);
+        return Failed::Repeat(fault.into());
+    }
+    lane.standing = Standing::Unsure(Some(attempted));
+    let detail = format!(
+        "{}; whether it was done is not known: look, or ask again with the same idempotency key",
+        fault.detail
+    );
+    Failed::Refuse(Fault::new(FaultKind::Unavailable, detail).into())
+}
+
+/// A batch in the making.
+struct Draft {
+    head: Head,
+    links: Vec<Link>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Draft {
+    fn fill(&mut self, tx: &mut dyn Batch, frame: &Frame, asks: &[Ask], notes: &[Note]) -> Result<(), Fault> {
+        let old = self.head;
+        for ask in asks {
+            let outcome = command(tx, frame, ask)?.map(|(answer, entries)| {
+                let action = ask.permitted.row().name;
+                self.links
+                    .extend(entries.into_iter().map(|entry| self.head.append(frame.now, action, entry)));
+                answer
+            });
+            self.outcomes.push(outcome);
+        }
+        for Note { action, entry } in notes {
+            self.links.push(self.head.append(frame.now, action, entry.clone()));
+        }
+        if self.links.is_empty() && self.outcomes.iter().all(Result::is_err) {
+            return Ok(());
+        }
+        // First the head: whoever has lost the lane waits and fails here, before the journal.
+        lane_advance(tx, &old, &self.head)?;
+        self.links.iter().try_for_each(|link| journal_add(tx, link))
+    }
+
+    fn kept(self, frame: &mut Frame) -> Vec<Outcome> {
+        let Frame { lane, now, .. } = frame;
+        lane.head = self.head;
+        if !self.links.is_empty() {
+            lane.newest = lane.newest.max(*now);
+        }
+        lane.tally.batches += 1;
+        lane.tally.entries += self.links.len() as u64;
+        self.outcomes
+    }
+}
+
+/// One command between a mark and its end. A fault means that the whole batch is lost.
+fn command(
+    tx: &mut dyn Batch,
+    frame: &Frame,
+    ask: &Ask,
+) -> Result<Result<(Json, Vec<Entry>), Refusal>, Fault> {
+    let name = ask.permitted.row().name;
+    if !ask.permitted.writes() {
+        return Ok(Err(wrong_door(name, "the writer")));
+    }
+    tx.mark()?;
+    let done = caught(name, || {
+        let done = once(tx, frame, ask)?;
+        tx.keep()?;
+        Ok(done)
+    });
+    if done.is_err() {
+        tx.back()?;
+    }
+    Ok(done)
+}
+
+/// Runs a command, unless its key says that it has been done.
+fn once(tx: &mut dyn Tx, frame: &Frame, ask: &Ask) -> Result<(Json, Vec<Entry>), Refusal> {
+    let Some(key) = ask.idempotency_key.as_deref() else { return run(tx, frame, ask) };
+    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(bad_key());
+    }
+    let session = ask.permitted.session();
+    // Two organisations may have an account of the same name; a slug has no `/`.
+    let actor = format!("{}/{}", session.organisation, session.actor);
+    let digest = ask.permitted.digest();
+    if let Some((seen, answer)) = idempotency_find(tx, &actor, key)? {
+        return if seen == digest { again(&answer) } else { Err(key_reused()) };
+    }
+    let (answer, entries) = run(tx, frame, ask)?;
+    let kept = if ask.permitted.row().secret { NOT_KEPT.to_string() } else { answer.to_string() };
+    idempotency_add(tx, &actor, key, &digest, frame.now, &kept)?;
+    Ok((answer, entries))
+}
+
+/// The answer to a request that was done before.
+fn again(answer: &str) -> Result<(Json, Vec<Entry>), Refusal> {
+    if answer == NOT_KEPT {
+        return Err(answer_not_kept());
+    }
+    let answer = serde_json::from_str(answer).map_err(|e| Fault::corrupt(format!("a kept answer: {e}")))?;
+    Ok((answer, Vec::new()))
+}
+
+fn run(tx: &mut dyn Tx, frame: &Frame, ask: &Ask) -> Result<(Json, Vec<Entry>), Refusal> {
+    let session = ask.permitted.session();
+    let mut cx = Cx::new(tx, frame.now, frame.lane.newest, ask.seed, session, frame.env);
+    let answer = ask.permitted.run(&mut cx)?;
+    Ok((answer, cx.into_entries()))
+}
+
+/// Runs an operation that only looks, in a reader's transaction.
+///
+/// # Errors
+/// The operation's refusal; `fault-of-ours` for an operation that writes.
+pub fn run_read(tx: &mut dyn Tx, now: Millis, env: &Env, permitted: &Permitted) -> Outcome {
+    let name = permitted.row().name;
+    if permitted.writes() {
+        return Err(wrong_door(name, "a reader"));
+    }
+    let newest = journal_newest(tx)?;
+    // Looking issues nothing, so there is nothing to draw.
+    let mut cx = Cx::new(tx, now, newest, [0; 32], permitted.session(), env);
+    let answer = permitted.run(&mut cx)?;
+    if cx.into_entries().is_empty() {
+        return Ok(answer);
+    }
+    let detail = format!("`{name}` says that it only looks, and it changed something; report this");
+    Err(Refusal::new(Sort::Failed, "fault-of-ours", detail).blaming(Blame::Us))
+}
