@@ -5,13 +5,16 @@
 pub mod certificate;
 pub mod cms;
 pub mod csr;
+pub mod date_time;
 pub mod digest;
 pub mod est;
+pub mod json;
 pub mod key;
 pub mod limits;
 pub mod oid;
 mod signed;
 pub mod signer;
+pub mod voucher;
 
 pub use certificate::Certificate;
 pub use key::PublicKey;
