@@ -25,6 +25,15 @@ pub const PKCS10: &str = "application/pkcs10";
 /// Media type of a CSR attributes response, RFC 7030 section 4.5.2.
 pub const CSR_ATTRS: &str = "application/csrattrs";
 
+/// Where the CA certificates are, RFC 7030 section 3.2.2.
+pub const CA_CERTS_PATH: &str = "/.well-known/est/cacerts";
+/// Where the CSR attributes are, RFC 7030 section 3.2.2.
+pub const CSR_ATTRS_PATH: &str = "/.well-known/est/csrattrs";
+/// Where a certificate is asked for, RFC 7030 section 3.2.2.
+pub const SIMPLE_ENROLL_PATH: &str = "/.well-known/est/simpleenroll";
+/// Where a certificate is renewed, RFC 7030 section 3.2.2.
+pub const SIMPLE_REENROLL_PATH: &str = "/.well-known/est/simplereenroll";
+
 /// A body from its DER: base64 without line breaks, which RFC 8951 section 3.1 does not require.
 pub fn encode_body(der: &[u8]) -> String {
     Base64::encode_string(der)

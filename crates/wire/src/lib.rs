@@ -2,6 +2,11 @@
 //!
 //! Absent: a clock, randomness, files, sockets, async, unsafe. What a machine needs of the world
 //! comes as an argument: `now`, a nonce, a [`Signer`].
+//!
+//! Trust: [`key`] and [`digest`] carry [`certificate`] (reading, issuing, judging a path), [`csr`]
+//! and [`cms`]. On them stand the bodies that two sides exchange: [`est`], [`voucher`],
+//! [`audit_log`] and [`status`]. Every reader is bounded by [`limits`] and never panics.
+pub mod audit_log;
 pub mod certificate;
 pub mod cms;
 pub mod csr;
@@ -14,6 +19,7 @@ pub mod limits;
 pub mod oid;
 mod signed;
 pub mod signer;
+pub mod status;
 pub mod voucher;
 
 pub use certificate::Certificate;

@@ -191,3 +191,23 @@ fn a_key_survives_its_spki() {
         assert_eq!(wire::PublicKey::from_spki_der(&beside), Err(KeyRefused::NotOnCurve));
     }
 }
+
+#[test]
+fn contradictions_are_refused() {
+    let certificate = Identity::root("Test Root").issue(&idevid()).certificate;
+    let check = |from: &[u8], to: &[u8], expect: CertificateRefused| {
+        let mut der = certificate.der().to_vec();
+        let at = der.windows(from.len()).position(|window| window == from).unwrap();
+        der[at..at + to.len()].copy_from_slice(to);
+        assert_eq!(Certificate::from_der(&der), Err(expect));
+    };
+    // ecdsa-with-SHA256 inside becomes ecdsa-with-SHA384; outside it stays.
+    let sha256 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    let sha384 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
+    check(&sha256, &sha384, CertificateRefused::AlgorithmsDiffer);
+    // The MUD URL's extension becomes a second MASA URL.
+    let mud = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 25];
+    let masa = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 32];
+    let masa_url = wire::Oid::new_unwrap("1.3.6.1.5.5.7.1.32");
+    check(&mud, &masa, CertificateRefused::Extension(masa_url));
+}

@@ -1,9 +1,10 @@
 //! Signed messages: OpenSSL against us both ways, and every byte flipped.
-use crate::support::{Identity, NOW, idevid, ldevid, masa, openssl};
-use wire::Certificate;
+use crate::support::{Identity, NOW, YEARS, idevid, ldevid, masa, openssl, serial};
 use wire::certificate::chain::{Purpose, verify_chain};
+use wire::certificate::profile::issue;
 use wire::cms::{CmsRefused, sign, verify};
 use wire::oid::{ANIMA_JSON_VOUCHER, DATA, MUD};
+use wire::{Certificate, Oid};
 
 const CONTENT: &[u8] = b"{\"ietf-voucher:voucher\":{\"serial-number\":\"1\"}}\r\n";
 
@@ -65,6 +66,19 @@ fn a_key_that_is_not_the_certificates_is_refused() {
 }
 
 #[test]
+fn the_signer_is_the_certificate_that_is_named() {
+    let root = Identity::root("Root");
+    let signer = root.issue(&masa());
+    let key = signer.key.public();
+    for _ in 0..8 {
+        let renewed = issue(&masa(), &key, Some(&root.certificate), serial(), YEARS, &root.key).unwrap();
+        let message = sign(DATA, CONTENT, &signer.certificate, &[renewed], &signer.key, None, false).unwrap();
+        let verified = verify(&message, None, &[]).unwrap();
+        assert_eq!((verified.signer, verified.certificates.len()), (signer.certificate.clone(), 2));
+    }
+}
+
+#[test]
 fn openssls_are_accepted() {
     let Some(openssl) = openssl("openssls_are_accepted") else { return };
     openssl.write("content", CONTENT);
@@ -112,12 +126,12 @@ fn openssls_are_accepted() {
     assert_eq!(verify(&openssl.read("it.cms"), None, &[]).unwrap().certificates.len(), 1);
 }
 
-/// Verified and judged: the content and its signer, or nothing.
-fn judge(message: &[u8], anchors: &[Certificate]) -> Option<(Vec<u8>, Certificate)> {
+/// Verified and judged: the content, its type and its signer, or nothing.
+fn judge(message: &[u8], anchors: &[Certificate]) -> Option<(Vec<u8>, Oid, Certificate)> {
     let verified = verify(message, None, &[]).ok()?;
     let signer = &verified.signer;
     verify_chain(signer, &verified.certificates, anchors, Some(NOW), Purpose::Signature).ok()?;
-    Some((verified.content, verified.signer))
+    Some((verified.content, verified.content_type, verified.signer))
 }
 
 #[test]
@@ -129,7 +143,7 @@ fn no_flipped_byte_changes_content_or_signer() {
         sign(ANIMA_JSON_VOUCHER, CONTENT, &signer.certificate, &anchors, &signer.key, Some(NOW), false)
             .unwrap();
     let good = judge(&message, &anchors).unwrap();
-    assert_eq!(good, (CONTENT.to_vec(), signer.certificate));
+    assert_eq!(good, (CONTENT.to_vec(), ANIMA_JSON_VOUCHER, signer.certificate));
     let mut survivors = 0;
     for position in 0..message.len() {
         for mask in [0x01, 0x20, 0x80, 0xff] {

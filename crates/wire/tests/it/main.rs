@@ -1,8 +1,12 @@
 //! Tests of wire from outside: published vectors, OpenSSL as a judge, and hostile bytes.
+// A helper that fails is a test that fails.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod certificate;
 mod chain;
 mod cms;
 mod csr;
 mod est;
+mod hostile;
 mod support;
 mod vectors;

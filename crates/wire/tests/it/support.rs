@@ -26,10 +26,6 @@ impl TestKey {
         Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
     }
 
-    pub fn from_pkcs8(pkcs8: &[u8]) -> Self {
-        Self(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8).unwrap())
-    }
-
     pub fn public(&self) -> PublicKey {
         PublicKey::of(self).unwrap()
     }
