@@ -32,12 +32,6 @@ pub const DRAIN_SECONDS_MAX: u64 = 10;
 /// The pause after the system refused to accept a connection for want of something.
 pub const ACCEPT_PAUSE_MILLIS_MAX: u64 = 50;
 
-/// How long a refused peer gets to take the alert.
-pub const LINGER_SECONDS_MAX: u64 = 1;
-
-/// How much of what a refused peer still sends is read away.
-pub const LINGER_BYTES_MAX: usize = 64 * 1024;
-
 /// From the name to the end of the TLS handshake, as a client.
 pub const CONNECT_SECONDS_MAX: u64 = 10;
 

@@ -281,9 +281,10 @@ impl Connection {
             return Err(self.broken(error.into(), true));
         }
         self.sender.send_request(hyper).await.map_err(|error| {
-            let unanswered = error.is_incomplete_message() && request.method.is_idempotent();
-            let again = error.is_canceled() || unanswered;
-            self.broken(error.into(), again)
+            let unsent = error.is_canceled();
+            let failure = Failure::from(error);
+            let harmless = request.method.is_idempotent() && matches!(failure, Failure::Closed(_));
+            self.broken(failure, unsent || harmless)
         })
     }
 

@@ -21,7 +21,6 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -31,8 +30,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::limits::{
     ACCEPT_PAUSE_MILLIS_MAX, CONNECTIONS_MAX, DRAIN_SECONDS_MAX, HANDSHAKE_SECONDS_MAX, HANDSHAKES_MAX,
-    HEADER_BYTES_MAX, HEADER_SECONDS_MAX, HEADERS_MAX, LINGER_BYTES_MAX, LINGER_SECONDS_MAX,
-    STALL_SECONDS_MAX,
+    HEADER_BYTES_MAX, HEADER_SECONDS_MAX, HEADERS_MAX, STALL_SECONDS_MAX,
 };
 
 /// What one listener spends on its peers. The default is the constants of [`crate::limits`].
@@ -126,7 +124,6 @@ pub async fn serve<S, B>(
     S: tower_service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
-        + Sync
         + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
@@ -204,7 +201,6 @@ impl Door {
         S: tower_service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
-            + Sync
             + 'static,
         S::Future: Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
@@ -256,14 +252,8 @@ impl Door {
         let hello = acceptor.await?;
         let permit = self.handshakes.acquire().await;
         let _permit = permit.expect("the semaphore is never closed");
-        let accepted = hello.into_stream(self.tls.clone()).into_fallible().await;
-        match accepted {
-            Ok(stream) => Ok(stream),
-            Err((error, stream)) => {
-                linger(stream).await;
-                Err(error)
-            }
-        }
+        // A refusal is sent as an alert before the error comes back.
+        hello.into_stream(self.tls.clone()).await
     }
 
     async fn requests<S, B>(
@@ -310,23 +300,4 @@ async fn told(mut flag: watch::Receiver<bool>) {
     if flag.wait_for(|raised| *raised).await.is_err() {
         pending::<()>().await;
     }
-}
-
-/// Waits a little for the peer to take the alert: closing over unread bytes would have the kernel
-/// answer with a reset, which overtakes it.
-async fn linger(mut stream: TcpStream) {
-    let drained = async {
-        let mut left = LINGER_BYTES_MAX;
-        let mut bytes = [0; 1024];
-        stream.shutdown().await?;
-        while left > 0 {
-            match stream.read(&mut bytes).await? {
-                0 => break,
-                read => left = left.saturating_sub(read),
-            }
-        }
-        io::Result::Ok(())
-    };
-    // Whatever happens here, the connection is over.
-    let _ = timeout(Duration::from_secs(LINGER_SECONDS_MAX), drained).await;
 }

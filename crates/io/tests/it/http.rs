@@ -113,6 +113,20 @@ async fn a_header_must_come_in_time() {
 }
 
 #[tokio::test]
+async fn a_body_announced_too_large_is_refused_before_it_comes() {
+    let (pki, served, _) = served(ServerLimits::default()).await;
+    let config = anchored(&[pki.der("ca")], None).expect("a config");
+    let tcp = TcpStream::connect(served.address).await.expect("connected");
+    let name = "localhost".try_into().expect("a name");
+    let mut tls = tokio_rustls::TlsConnector::from(config).connect(name, tcp).await.expect("TLS");
+    let announced = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n";
+    tls.write_all(announced).await.expect("sent");
+    let mut answer = [0; 12];
+    timeout(SHORT, tls.read_exact(&mut answer)).await.expect("at once").expect("answered");
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
 async fn a_peer_that_reads_nothing_is_given_up() {
     let limits = ServerLimits { stall: SHORT, ..ServerLimits::default() };
     let (_pki, served, dialer) = served(limits).await;
@@ -185,7 +199,12 @@ async fn a_stopped_server_finishes_what_it_can() {
     let (answer, ()) = tokio::join!(busy.send(&request), async {
         served.peer(1).await;
         served.stop();
-        while open(served.url("/")).await.is_ok() {}
+        let refused = loop {
+            if let Err(refused) = open(served.url("/")).await {
+                break refused.failure;
+            }
+        };
+        assert!(matches!(refused, Failure::Unreachable(_) | Failure::Closed(_)), "{refused}");
         served.gate.add_permits(1);
     });
     assert_eq!(answer.expect("answered").body, "waited");
@@ -236,12 +255,25 @@ async fn a_connection_is_kept_and_made_anew() {
     let first = served.peer(4).await;
     first.closer.close();
     first.closer.over().await;
-    let post = Request::post(served.url("/echo"), "text/plain", body.clone());
-    assert_eq!(client.send(&post).await.expect("answered").body, body);
+    client.send(&Request::get(served.url("/chain"))).await.expect("answered");
     let peers = served.peers.lock().expect("no panic");
     let ports: Vec<_> = peers.iter().map(|peer| peer.address.port()).collect();
     assert!(ports[..4].iter().all(|port| *port == ports[0]), "{ports:?}");
     assert_ne!(ports[4], ports[0]);
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_not_used_for_another_server() {
+    let (_pki, served, dialer) = served(ServerLimits::default()).await;
+    let mut client = Client::new(dialer);
+    let port = served.address.port();
+    for host in ["localhost", "127.0.0.1", "127.0.0.1", "localhost"] {
+        let url = Url::parse(&format!("https://{host}:{port}/chain")).expect("a URL");
+        client.send(&Request::get(url)).await.expect("answered");
+    }
+    let peers = served.peers.lock().expect("no panic");
+    let ports: Vec<_> = peers.iter().map(|peer| peer.address.port()).collect();
+    assert!(ports[0] != ports[1] && ports[1] == ports[2] && ports[2] != ports[3], "{ports:?}");
 }
 
 /// A plain server that gives each connection one of `answers` per request, then closes.

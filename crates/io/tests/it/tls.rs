@@ -10,6 +10,7 @@ use io::tls::server::{devices_config, people_config};
 use io::tls::{Identity, TlsConfigError};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -71,6 +72,11 @@ async fn devices_never_resume_and_always_show_their_chain() {
         let (kind, _) = visit(&served, &config).await;
         assert_eq!(kind, HandshakeKind::Resumed, "{version:?}");
         assert_eq!(served.chains(), [0, 0], "nobody asked for a certificate");
+
+        // Our own client does not.
+        let ours = anchored(&[pki.der("ca")], None).expect("a config");
+        visit(&served, &ours).await;
+        assert_eq!(visit(&served, &ours).await.0, HandshakeKind::Full);
     }
 }
 
@@ -173,11 +179,46 @@ async fn a_client_with_somebody_elses_certificate_is_refused() {
 
     device.signer = Arc::new(Thief { shown: device.signer, used: other.signer });
     let thief = anchored(&[pki.der("ca")], Some(&device));
-    let refused = client(thief).send(&Request::get(served.url("/chain"))).await;
-    let failure = refused.expect_err("refused").failure;
-    let alert = rustls::AlertDescription::DecryptError;
-    assert!(matches!(failure, Failure::RefusedByServer(got) if got == alert), "{failure}");
+    let mut thief = client(thief);
+    // Also when a long request is under way already.
+    let post = Request::post(served.url("/chain"), "text/plain", vec![b'x'; 50_000]);
+    for request in [Request::get(served.url("/chain")), post.clone(), post.clone(), post] {
+        let failure = thief.send(&request).await.expect_err("refused").failure;
+        let alert = rustls::AlertDescription::DecryptError;
+        assert!(matches!(failure, Failure::RefusedByServer(got) if got == alert), "{failure}");
+    }
     assert_eq!(served.chains(), [1], "no request of the thief came through");
+}
+
+/// The certificate of `shown` with the key `used`: rustls's resolver does not compare them.
+fn mismatched(pki: &Pki, shown: &Identity, used: &str) -> Arc<SingleCertAndKey> {
+    let key = PrivateKeyDer::from_pem_file(pki.path(&format!("{used}.key"))).expect("a key");
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).expect("a key");
+    let chain = shown.chain.iter().cloned().map(CertificateDer::from);
+    Arc::new(CertifiedKey::new(chain.collect(), key).into())
+}
+
+#[tokio::test]
+async fn a_relay_is_refused_by_tls12_too() {
+    let pki = Pki::new();
+    let registrar = pki.leaf("registrar", SERVER);
+    pki.leaf("relay", SERVER);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let ask = async |key: &str| {
+        let config = rustls::ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[TLS12])
+            .expect("a version")
+            .with_no_client_auth()
+            .with_cert_resolver(mismatched(&pki, &registrar, key));
+        let served = Served::new(Arc::new(config)).await;
+        let dialer = Dialer::new(provisional(None).expect("a config"));
+        Connection::open(&dialer, &served.url("/")).await.map(drop)
+    };
+    ask("registrar").await.expect("its own key");
+    let refused = ask("relay").await.expect_err("refused");
+    let bad = rustls::CertificateError::BadSignature;
+    let expect = rustls::Error::InvalidCertificate(bad);
+    assert!(matches!(&refused.failure, Failure::ServerRefused(e) if *e == expect), "{refused}");
 }
 
 #[tokio::test]
@@ -187,13 +228,8 @@ async fn a_thief_is_refused_by_tls12_too() {
     let device = pki.leaf("device", DEVICE);
     pki.leaf("other", DEVICE);
     let served = Served::new(devices_config(&server).expect("a config")).await;
-    // rustls checks the pair; its resolver does not.
     let mut config = stranger(&pki, "other", TLS12);
-    let key = PrivateKeyDer::from_pem_file(pki.path("other.key")).expect("a key");
-    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).expect("a key");
-    let chain = device.chain.into_iter().map(CertificateDer::from).collect();
-    let shown = rustls::sign::CertifiedKey::new(chain, key);
-    config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(shown));
+    config.client_auth_cert_resolver = mismatched(&pki, &device, "other");
     let refused = client(Ok(Arc::new(config))).send(&Request::get(served.url("/chain"))).await;
     let failure = refused.expect_err("refused").failure;
     assert!(matches!(failure, Failure::RefusedByServer(_)), "{failure}");
@@ -284,6 +320,8 @@ fn configurations_name_what_is_wrong() {
     let empty = Identity { chain: Vec::new(), ..good.clone() };
     let garbage = Identity { chain: vec![vec![0x30, 0x03, 1, 2, 3]], ..good.clone() };
     let not_its = |e| matches!(e, TlsConfigError::NotItsKey(_));
+    let devices = devices_config(&good).expect("a config");
+    assert!(devices.send_tls13_tickets == 0 && !devices.session_storage.can_cache());
     assert!(not_its(people_config(&mixed).expect_err("refused")));
     assert!(not_its(devices_config(&garbage).expect_err("refused")));
     assert!(not_its(provisional(Some(&mixed)).expect_err("refused")));
