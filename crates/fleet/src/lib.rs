@@ -10,9 +10,11 @@ pub mod audit;
 pub mod device;
 pub mod id;
 pub mod limits;
+pub mod onboarding;
 pub mod operation;
 pub mod page;
 pub mod permission;
+mod reactions;
 pub mod refusal;
 pub mod room;
 pub mod script;
@@ -36,6 +38,14 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<device::view::Rename>(),
     row::<device::view::Retire>(),
     row::<device::view::Claim>(),
+    row::<onboarding::view::Admit>(),
+    row::<onboarding::view::Show>(),
+    row::<onboarding::view::Revoke>(),
+    row::<onboarding::anchor::view::Add>(),
+    row::<onboarding::anchor::view::List>(),
+    row::<onboarding::anchor::view::Show>(),
+    row::<onboarding::anchor::view::AdmitBy>(),
+    row::<onboarding::anchor::view::Remove>(),
     row::<audit::view::List>(),
     row::<audit::view::Export>(),
     row::<audit::view::Verify>(),
@@ -55,14 +65,25 @@ pub const OPERATIONS: &[OperationRow] = &[
 ];
 
 /// The rooms whose rows must equal the fold of their journal.
-pub const FOLDS: &[Fold] = &[fold::<device::Device>(), fold::<account::Account>()];
+pub const FOLDS: &[Fold] = &[
+    fold::<device::Device>(),
+    fold::<account::Account>(),
+    fold::<onboarding::Onboarding>(),
+    fold::<onboarding::anchor::Anchor>(),
+];
 
 /// Every room's tables, in the order in which they are made.
-pub const MIGRATIONS: &[&[Migration]] =
-    &[audit::store::MIGRATIONS, account::store::MIGRATIONS, device::store::MIGRATIONS];
+pub const MIGRATIONS: &[&[Migration]] = &[
+    audit::store::MIGRATIONS,
+    account::store::MIGRATIONS,
+    device::store::MIGRATIONS,
+    onboarding::store::MIGRATIONS,
+    onboarding::anchor::store::MIGRATIONS,
+];
 
 /// Every room's scripts, for the store's tests on both engines.
-pub const SCRIPTS: &[&[Script]] = &[device::scripts::SCRIPTS, account::scripts::SCRIPTS];
+pub const SCRIPTS: &[&[Script]] =
+    &[device::scripts::SCRIPTS, account::scripts::SCRIPTS, onboarding::scripts::SCRIPTS];
 
 /// The operation called `noun verb`.
 pub fn operation(noun: &str, verb: &str) -> Option<&'static OperationRow> {

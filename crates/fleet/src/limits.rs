@@ -23,3 +23,11 @@ pub const CLOCK_BEHIND_MILLIS_MAX: i64 = 2_000;
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY_HOURS_MAX: i64 = 24;
+/// Makers that an organisation trusts at once.
+pub const ANCHORS_MAX: u16 = 256;
+/// Certificates of one device that are good at once: the one in use and the one being taken up.
+pub const DEVICE_LDEVIDS_MAX: usize = 2;
+/// The body of a request at a device's door.
+pub const DOOR_BODY_BYTES_MAX: usize = 64 * 1024;
+/// What a device says of its own failure, as far as it is kept.
+pub const REASON_BYTES_MAX: usize = 512;

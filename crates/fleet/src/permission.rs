@@ -53,6 +53,17 @@ impl Session {
         }
     }
 
+    /// What a door asks for a device, named in the journal as `device:SERIAL_NUMBER`. A door asks only
+    /// what its protocol says; the permission lets nothing else through, since a device sends no calls.
+    pub fn of_device(serial_number: &str, organisation: Slug) -> Self {
+        Session {
+            actor: format!("device:{serial_number}"),
+            organisation,
+            permission: Permission::Operate,
+            credential: None,
+        }
+    }
+
     /// Whether this session may run the operation of `row`.
     pub fn may(&self, row: &OperationRow) -> bool {
         let by_link = self.credential.is_some_and(|c| c.kind == CredentialKind::Link);

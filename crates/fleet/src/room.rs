@@ -4,6 +4,7 @@ use crate::audit::store::journal_events;
 use crate::id::Id;
 use crate::limits::{CLOCK_BEHIND_MILLIS_MAX, STEP_ROWS_MAX};
 use crate::permission::Session;
+use crate::reactions;
 use crate::refusal::{Blame, Refusal, Sort};
 use crate::time::Millis;
 use crate::tx::{Fault, FaultKind, Tx};
@@ -49,7 +50,7 @@ pub trait Room: 'static {
     /// What may be asked of it.
     type Command;
     /// *Stored.* What happened: the journal keeps these, so their serialised form is a promise.
-    type Event: Serialize + DeserializeOwned;
+    type Event: Serialize + DeserializeOwned + 'static;
     /// Why not.
     type Refusal: Reason;
 
@@ -198,6 +199,9 @@ impl<'a> Cx<'a> {
         let change = Change { old: &old, old_version, new: &new, new_version };
         if !events.is_empty() && !R::save(self.tx, subject, &change)? {
             return Err(Fault::new(FaultKind::Conflict, subject.to_string()).into());
+        }
+        for event in &events {
+            reactions::after(self, subject, event)?;
         }
         Ok(new)
     }

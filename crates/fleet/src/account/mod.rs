@@ -14,7 +14,7 @@
 //! | disabled | enable | enabled |
 //!
 //! Absent: passwords, and the secret of any credential: only its SHA-256 is stored, and the secret
-//! itself is answered once. The bearer form on the API is that of RFC 6750 section 2.1.
+//! itself is answered once. The bearer form on the API is that of RFC 6750.
 pub mod rules;
 pub mod scripts;
 pub mod store;

@@ -109,6 +109,29 @@ pub fn device_find(tx: &mut dyn Tx, organisation: &str, device: &str) -> Result<
     )
 }
 
+/// The device of a maker with this serial number; one whose maker nobody said counts too.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_of_maker(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    maker: &str,
+    serial_number: &str,
+) -> Result<Option<Subject>, Fault> {
+    one(
+        tx,
+        "SELECT organisation, site, device FROM device \
+         WHERE organisation = $1 AND maker IN ($2, '') AND serial_number = $3 ORDER BY maker DESC LIMIT 1",
+        &[organisation.into(), maker.into(), serial_number.into()],
+        subject,
+    )
+}
+
+fn subject(row: &Row) -> Result<Subject, Fault> {
+    Ok(Subject { organisation: row.text(0)?.into(), site: row.text(1)?.into(), id: row.text(2)?.into() })
+}
+
 /// Which of the unique keys of `identity` another device of the organisation has: its name or its
 /// serial number.
 ///

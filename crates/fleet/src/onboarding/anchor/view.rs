@@ -1,0 +1,192 @@
+//! What the faces show and ask of anchors.
+use super::rules::{Admission, Command, State};
+use super::{Anchor, store};
+use crate::limits::ANCHORS_MAX;
+use crate::operation::{Kind, Operation};
+use crate::page::{self, Page};
+use crate::permission::Permission;
+use crate::refusal::{Refusal, Sort};
+use crate::room::{Cx, Room};
+use crate::text::Slug;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use wire::Certificate;
+
+/// An anchor.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct AnchorView {
+    /// Its name: the maker.
+    pub anchor: String,
+    /// Who admits its devices.
+    pub admission: String,
+    /// The authority's certificate as PEM; empty when it is not trusted any more.
+    pub certificate: String,
+}
+
+fn view(anchor: &Slug, state: State) -> AnchorView {
+    AnchorView {
+        anchor: anchor.to_string(),
+        admission: state.admission.map_or("removed", Admission::as_str).into(),
+        certificate: state.certificate.unwrap_or_default(),
+    }
+}
+
+fn change(cx: &mut Cx, anchor: &Slug, command: Command) -> Result<AnchorView, Refusal> {
+    let subject = cx.subject("", anchor);
+    Ok(view(anchor, cx.change::<Anchor>(&subject, command)?))
+}
+
+/// Trust a maker: devices with an IDevID of this authority may ask to join
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    /// The maker's name
+    #[schemars(example = &"lumen")]
+    pub anchor: Slug,
+    /// The authority's certificate as PEM
+    #[schemars(example = EXAMPLE)]
+    pub certificate: String,
+    /// Who admits its devices
+    #[serde(default = "ask")]
+    pub admission: Admission,
+}
+
+/// A self-signed P-256 authority, made with `openssl req -x509` for this example; nobody has its key.
+const EXAMPLE: &str = include_str!("example.pem");
+
+fn ask() -> Admission {
+    Admission::Ask
+}
+
+impl Operation for Add {
+    const NAME: &'static str = "anchor add";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Administer;
+    type Answer = AnchorView;
+
+    fn run(&self, cx: &mut Cx) -> Result<AnchorView, Refusal> {
+        let refuse = |sort, code, detail: String| Err(Refusal::new(sort, code, detail));
+        let certificate = match Certificate::from_pem(&self.certificate) {
+            Ok(certificate) => certificate,
+            Err(why) => return refuse(Sort::Malformed, "bad-certificate", format!("`certificate`: {why}")),
+        };
+        if !certificate.is_authority() {
+            let detail = "`certificate` is not one of an authority: basicConstraints does not say CA";
+            return refuse(Sort::Malformed, "not-an-authority", detail.into());
+        }
+        if store::anchor_count(cx.tx, cx.session.organisation.as_str())? >= i64::from(ANCHORS_MAX) {
+            let detail = format!("{ANCHORS_MAX} anchors are trusted; remove some first");
+            return refuse(Sort::TooMuch, "too-many-anchors", detail);
+        }
+        let command = Command::Add { certificate: certificate.to_pem(), admission: self.admission };
+        change(cx, &self.anchor, command)
+    }
+}
+
+/// Change who admits a maker's devices
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdmitBy {
+    /// The maker's name
+    #[schemars(example = &"lumen")]
+    pub anchor: Slug,
+    /// Who admits its devices from now on
+    pub admission: Admission,
+}
+
+impl Operation for AdmitBy {
+    const NAME: &'static str = "anchor admit-by";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Administer;
+    type Answer = AnchorView;
+
+    fn run(&self, cx: &mut Cx) -> Result<AnchorView, Refusal> {
+        change(cx, &self.anchor, Command::AdmitBy(self.admission))
+    }
+}
+
+/// Trust a maker no more; its devices that have joined stay
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The maker's name
+    #[schemars(example = &"lumen")]
+    pub anchor: Slug,
+}
+
+impl Operation for Remove {
+    const NAME: &'static str = "anchor remove";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Administer;
+    type Answer = AnchorView;
+
+    fn run(&self, cx: &mut Cx) -> Result<AnchorView, Refusal> {
+        change(cx, &self.anchor, Command::Remove)
+    }
+}
+
+/// Show an anchor and its certificate
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Show {
+    /// The maker's name
+    #[schemars(example = &"lumen")]
+    pub anchor: Slug,
+}
+
+impl Operation for Show {
+    const NAME: &'static str = "anchor show";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = AnchorView;
+
+    fn run(&self, cx: &mut Cx) -> Result<AnchorView, Refusal> {
+        let subject = cx.subject("", &self.anchor);
+        match Anchor::load(cx.tx, &subject)? {
+            Some((state, _)) => Ok(view(&self.anchor, state)),
+            None => {
+                let detail = format!("no anchor is called `{}`; `anchor list` shows them", self.anchor);
+                Err(Refusal::new(Sort::NotFound, "anchor-unknown", detail))
+            }
+        }
+    }
+}
+
+/// List the makers whose devices may ask to join
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Continue after this name
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many
+    #[serde(default = "page::usual")]
+    #[schemars(range(min = 1, max = 500))]
+    pub limit: u16,
+}
+
+/// A maker in a list.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Listed {
+    /// Its name: the maker.
+    pub anchor: String,
+    /// Who admits its devices.
+    pub admission: Admission,
+}
+
+impl Operation for List {
+    const NAME: &'static str = "anchor list";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Page<Listed>;
+
+    fn run(&self, cx: &mut Cx) -> Result<Page<Listed>, Refusal> {
+        let limit = page::checked(self.limit)?;
+        let (organisation, after) = (cx.session.organisation.as_str(), self.after.as_deref().unwrap_or(""));
+        let found = store::anchor_list(cx.tx, organisation, after, limit + 1)?;
+        let items = found.into_iter().map(|t| Listed { anchor: t.anchor, admission: t.admission });
+        Ok(Page::new(items.collect(), limit, |listed| listed.anchor.clone()))
+    }
+}

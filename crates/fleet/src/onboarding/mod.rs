@@ -1,0 +1,29 @@
+//! **Onboarding**: who may join, with which proof; certificates, their renewal and their end.
+//!
+//! Charter: onboarding of devices. A device shows its IDevID (IEEE 802.1AR), whose maker an operator
+//! trusts by an [`anchor`]; a person or the anchor's rule admits it; it enrols by EST (RFC 7030,
+//! RFC 8951) and gets an LDevID; its enrolment status (RFC 8995 section 5.9.4) makes it operational.
+//!
+//! | from | command | to |
+//! |---|---|---|
+//! | - | introduce | introduced (its life: discovered) |
+//! | introduced | admit | admitted (its life: onboarding) |
+//! | admitted | want | a key wanted; the hub signs outside of the transaction |
+//! | a key wanted | issue | an LDevID more; the oldest of more than two is superseded |
+//! | admitted | report well | enrolled (its life: operational) |
+//! | any | revoke | no LDevID, not introduced |
+//!
+//! Absent: TLS, the signing of certificates (the hub's and the simulator's work), the device's life
+//! (`reactions.rs` leads it). Not yet: vouchers, EST over CoAP, server-side key generation.
+pub mod anchor;
+pub mod door;
+pub mod rules;
+pub mod scripts;
+pub mod store;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+/// The room.
+pub struct Onboarding;

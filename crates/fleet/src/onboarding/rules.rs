@@ -1,0 +1,246 @@
+//! The rules of joining. Pure.
+use crate::limits::DEVICE_LDEVIDS_MAX;
+use crate::refusal::Sort;
+use crate::room::Reason;
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a device showed when it first asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Introduction {
+    /// The anchor that vouches for its maker.
+    pub anchor: String,
+    /// `serialNumber` of its IDevID.
+    pub serial_number: String,
+    /// SHA-256 of its IDevID's public key, as hexadecimal digits.
+    pub key: String,
+}
+
+/// A certificate that is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ldevid {
+    /// SHA-256 of its public key, as hexadecimal digits.
+    pub key: String,
+    /// Since when.
+    pub not_before: Millis,
+    /// Until when.
+    pub not_after: Millis,
+    /// The certificate as PEM.
+    pub certificate: String,
+}
+
+/// What is true of a device's joining.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// What it showed when it first asked.
+    pub introduction: Option<Introduction>,
+    /// A person or a rule let it join.
+    pub admitted: bool,
+    /// It reported that it is enrolled.
+    pub enrolled: bool,
+    /// The key that it wants a certificate for, as SHA-256 in hexadecimal digits.
+    pub wanted: Option<String>,
+    /// Its good certificates by serial number, in hexadecimal digits.
+    pub ldevids: BTreeMap<String, Ldevid>,
+}
+
+/// What may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// It asked for the first time, with a good IDevID.
+    Introduce(Introduction),
+    /// A person or a rule lets it join.
+    Admit,
+    /// It wants a certificate for this key.
+    Want {
+        /// SHA-256 of the key, as hexadecimal digits.
+        key: String,
+    },
+    /// The hub signed one.
+    Issue {
+        /// The certificate's serial number, as hexadecimal digits.
+        serial: String,
+        /// The certificate.
+        ldevid: Ldevid,
+    },
+    /// It says how its enrolment went.
+    Report {
+        /// Whether it went well.
+        good: bool,
+        /// In its own words.
+        reason: String,
+    },
+    /// End every certificate.
+    Revoke {
+        /// Why.
+        why: String,
+    },
+}
+
+/// *Stored.* What happened: add variants, never change one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Event {
+    /// It asked for the first time.
+    Introduced {
+        /// What it showed.
+        introduction: Introduction,
+    },
+    /// It may join.
+    Admitted,
+    /// It wants a certificate for this key.
+    Wanted {
+        /// SHA-256 of the key.
+        key: String,
+    },
+    /// It has one certificate more.
+    Issued {
+        /// The certificate's serial number.
+        serial: String,
+        /// SHA-256 of its key.
+        key: String,
+        /// Since when it is good.
+        not_before: Millis,
+        /// Until when it is good.
+        not_after: Millis,
+        /// The certificate as PEM.
+        certificate: String,
+    },
+    /// A newer certificate took its place.
+    Superseded {
+        /// The certificate's serial number.
+        serial: String,
+    },
+    /// It is enrolled, by its own word over a connection with its LDevID.
+    Enrolled,
+    /// Its enrolment failed, by its own word.
+    EnrolmentFailed {
+        /// In its own words.
+        reason: String,
+    },
+    /// Its certificates ended, and what it showed no longer counts.
+    Revoked {
+        /// The certificates' serial numbers.
+        serials: Vec<String>,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It never showed an IDevID.
+    NotIntroduced,
+    /// It showed another IDevID before.
+    AnotherIdevid,
+    /// Nobody admitted it.
+    NotAdmitted,
+    /// It was admitted before.
+    Admitted,
+    /// The certificate is for a key that it did not ask for.
+    NotWanted,
+}
+
+impl Reason for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Refusal::NotIntroduced => "not-introduced",
+            Refusal::AnotherIdevid => "another-idevid",
+            Refusal::NotAdmitted => "not-admitted",
+            Refusal::Admitted => "already-admitted",
+            Refusal::NotWanted => "key-not-wanted",
+        }
+    }
+
+    fn sort(&self) -> Sort {
+        match self {
+            Refusal::NotIntroduced => Sort::NotFound,
+            Refusal::AnotherIdevid => Sort::NotPermitted,
+            _ => Sort::Conflict,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::NotIntroduced => "the device has not shown an IDevID yet; it has to ask first",
+            Refusal::AnotherIdevid => {
+                "the device showed another IDevID before; if it was given a new identity, retire it and claim it"
+            }
+            Refusal::NotAdmitted => "nobody has admitted the device; `onboarding admit` does",
+            Refusal::Admitted => "the device was admitted before",
+            Refusal::NotWanted => "the device did not ask for a certificate for this key",
+        })
+    }
+}
+
+/// What happens when `command` is asked of a device in `state`.
+///
+/// # Errors
+/// Why not.
+pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::Introduce(introduction) => match &state.introduction {
+            None => Ok(vec![Event::Introduced { introduction }]),
+            Some(known) if *known == introduction => Ok(vec![]),
+            Some(_) => Err(Refusal::AnotherIdevid),
+        },
+        Command::Revoke { why } if state.introduction.is_some() => {
+            let serials = state.ldevids.keys().cloned().collect();
+            Ok(vec![Event::Revoked { serials, why }])
+        }
+        Command::Revoke { .. } => Ok(vec![]),
+        _ if state.introduction.is_none() => Err(Refusal::NotIntroduced),
+        Command::Admit if state.admitted => Err(Refusal::Admitted),
+        Command::Admit => Ok(vec![Event::Admitted]),
+        _ if !state.admitted => Err(Refusal::NotAdmitted),
+        Command::Want { key } if state.wanted.as_ref() == Some(&key) => Ok(vec![]),
+        Command::Want { key } => Ok(vec![Event::Wanted { key }]),
+        Command::Issue { serial, ldevid } => issue(state, serial, ldevid),
+        Command::Report { good: true, .. } if state.enrolled => Ok(vec![]),
+        Command::Report { good: true, .. } => Ok(vec![Event::Enrolled]),
+        Command::Report { good: false, reason } => Ok(vec![Event::EnrolmentFailed { reason }]),
+    }
+}
+
+/// Two certificates may be good at once: the device must not be without one while it takes up a new
+/// one. The one that was issued first makes room.
+fn issue(state: &State, serial: String, ldevid: Ldevid) -> Result<Vec<Event>, Refusal> {
+    if state.wanted.as_ref() != Some(&ldevid.key) {
+        return Err(Refusal::NotWanted);
+    }
+    let mut events = Vec::new();
+    if state.ldevids.len() >= DEVICE_LDEVIDS_MAX {
+        let oldest = state.ldevids.iter().min_by_key(|(_, l)| l.not_before).map(|(serial, _)| serial.clone());
+        events.extend(oldest.map(|serial| Event::Superseded { serial }));
+    }
+    let Ldevid { key, not_before, not_after, certificate } = ldevid;
+    events.push(Event::Issued { serial, key, not_before, not_after, certificate });
+    Ok(events)
+}
+
+/// What an event does.
+pub fn apply(state: &mut State, event: &Event) {
+    match event {
+        Event::Introduced { introduction } => state.introduction = Some(introduction.clone()),
+        Event::Admitted => state.admitted = true,
+        Event::Wanted { key } => state.wanted = Some(key.clone()),
+        Event::Issued { serial, key, not_before, not_after, certificate } => {
+            let (not_before, not_after) = (*not_before, *not_after);
+            let ldevid = Ldevid { key: key.clone(), not_before, not_after, certificate: certificate.clone() };
+            state.ldevids.insert(serial.clone(), ldevid);
+            state.wanted = None;
+        }
+        Event::Superseded { serial } => {
+            state.ldevids.remove(serial);
+        }
+        Event::Enrolled => state.enrolled = true,
+        Event::EnrolmentFailed { .. } => {}
+        Event::Revoked { .. } => *state = State::default(),
+    }
+}

@@ -1,0 +1,162 @@
+//! Rows of joining, and of the certificates that are good.
+use super::Onboarding;
+use super::rules::{self, Command, Event, Introduction, Ldevid, Refusal, State};
+use crate::room::{Change, Room, Subject};
+use crate::time::Millis;
+use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
+use std::collections::BTreeMap;
+
+/// The tables of this room.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    room: "onboarding",
+    number: 1,
+    sql: "
+CREATE TABLE onboarding (
+  organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,
+  anchor TEXT, serial_number TEXT, key TEXT, admitted BIGINT NOT NULL, enrolled BIGINT NOT NULL,
+  wanted TEXT, version BIGINT NOT NULL, PRIMARY KEY (organisation, site, device));
+CREATE TABLE ldevid (
+  serial TEXT PRIMARY KEY, organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,
+  key TEXT NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, certificate TEXT NOT NULL);
+CREATE INDEX ldevid_device ON ldevid (organisation, site, device);
+",
+}];
+
+/// Whose certificate has this serial number, if it is a good one.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn ldevid_find(tx: &mut dyn Tx, serial: &str) -> Result<Option<Subject>, Fault> {
+    one(tx, "SELECT organisation, site, device FROM ldevid WHERE serial = $1", &[serial.into()], |row| {
+        Ok(Subject { organisation: row.text(0)?.into(), site: row.text(1)?.into(), id: row.text(2)?.into() })
+    })
+}
+
+fn ldevids(tx: &mut dyn Tx, subject: &Subject) -> Result<BTreeMap<String, Ldevid>, Fault> {
+    let found = many(
+        tx,
+        "SELECT serial, key, not_before, not_after, certificate FROM ldevid \
+         WHERE organisation = $1 AND site = $2 AND device = $3",
+        &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
+        |row| {
+            let ldevid = Ldevid {
+                key: row.text(1)?.into(),
+                not_before: Millis(row.int(2)?),
+                not_after: Millis(row.int(3)?),
+                certificate: row.text(4)?.into(),
+            };
+            Ok((row.text(0)?.to_string(), ldevid))
+        },
+    )?;
+    Ok(found.into_iter().collect())
+}
+
+fn save_ldevids(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) -> Result<(), Fault> {
+    for serial in old.ldevids.keys().filter(|serial| !new.ldevids.contains_key(*serial)) {
+        tx.exec("DELETE FROM ldevid WHERE serial = $1", &[serial.as_str().into()])?;
+    }
+    for (serial, ldevid) in new.ldevids.iter().filter(|(serial, _)| !old.ldevids.contains_key(*serial)) {
+        tx.exec(
+            "INSERT INTO ldevid (serial, organisation, site, device, key, not_before, not_after, certificate) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            &[
+                serial.as_str().into(),
+                subject.organisation.as_str().into(),
+                subject.site.as_str().into(),
+                subject.id.as_str().into(),
+                ldevid.key.as_str().into(),
+                ldevid.not_before.0.into(),
+                ldevid.not_after.0.into(),
+                ldevid.certificate.as_str().into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn text_or_null(text: Option<&String>) -> Value {
+    text.map_or(Value::Null, |text| text.as_str().into())
+}
+
+fn maybe(row: &Row, i: usize) -> Result<Option<String>, Fault> {
+    if row.0.get(i) == Some(&Value::Null) { Ok(None) } else { row.text(i).map(|text| Some(text.into())) }
+}
+
+fn state(row: &Row) -> Result<(State, i64), Fault> {
+    let introduction = match (maybe(row, 0)?, maybe(row, 1)?, maybe(row, 2)?) {
+        (Some(anchor), Some(serial_number), Some(key)) => Some(Introduction { anchor, serial_number, key }),
+        _ => None,
+    };
+    let (admitted, enrolled) = (row.int(3)? != 0, row.int(4)? != 0);
+    let wanted = maybe(row, 5)?;
+    Ok((State { introduction, admitted, enrolled, wanted, ldevids: BTreeMap::new() }, row.int(6)?))
+}
+
+impl Room for Onboarding {
+    const NAME: &'static str = "onboarding";
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
+        rules::decide(state, command, now)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        rules::apply(state, event);
+    }
+
+    fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
+        let found = one(
+            tx,
+            "SELECT anchor, serial_number, key, admitted, enrolled, wanted, version FROM onboarding \
+             WHERE organisation = $1 AND site = $2 AND device = $3",
+            &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
+            state,
+        )?;
+        let Some((state, version)) = found else { return Ok(None) };
+        Ok(Some((State { ldevids: ldevids(tx, subject)?, ..state }, version)))
+    }
+
+    fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
+        let State { introduction, admitted, enrolled, wanted, .. } = change.new;
+        let introduction = introduction.as_ref();
+        let row: [Value; 10] = [
+            text_or_null(introduction.map(|i| &i.anchor)),
+            text_or_null(introduction.map(|i| &i.serial_number)),
+            text_or_null(introduction.map(|i| &i.key)),
+            i64::from(*admitted).into(),
+            i64::from(*enrolled).into(),
+            text_or_null(wanted.as_ref()),
+            change.new_version.into(),
+            subject.organisation.as_str().into(),
+            subject.site.as_str().into(),
+            subject.id.as_str().into(),
+        ];
+        let saved = match change.old_version {
+            0 => tx.exec(
+                "INSERT INTO onboarding (anchor, serial_number, key, admitted, enrolled, wanted, version, \
+                 organisation, site, device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                 ON CONFLICT DO NOTHING",
+                &row,
+            )?,
+            old_version => {
+                let mut row = row.to_vec();
+                row.push(old_version.into());
+                tx.exec(
+                    "UPDATE onboarding SET anchor = $1, serial_number = $2, key = $3, admitted = $4, \
+                     enrolled = $5, wanted = $6, version = $7 \
+                     WHERE organisation = $8 AND site = $9 AND device = $10 AND version = $11",
+                    &row,
+                )?
+            }
+        };
+        save_ldevids(tx, subject, change.old, change.new)?;
+        Ok(saved == 1)
+    }
+
+    fn count(tx: &mut dyn Tx) -> Result<i64, Fault> {
+        Ok(one(tx, "SELECT count(*) FROM onboarding", &[], |row| row.int(0))?.unwrap_or(0))
+    }
+}

@@ -1,0 +1,352 @@
+//! What the faces and the doors ask of joining.
+//!
+//! [`Enrol`], [`Issue`] and [`Report`] are asked by the doors for a device and are in no table.
+use super::anchor::rules::Admission;
+use super::anchor::store::anchor_list;
+use super::rules::{Command, Introduction, Ldevid, State};
+use super::{Onboarding, store};
+use crate::device;
+use crate::limits::ANCHORS_MAX;
+use crate::operation::{Kind, Operation};
+use crate::permission::Permission;
+use crate::refusal::{Refusal, Sort};
+use crate::room::{Cx, Room, Subject};
+use crate::text::Label;
+use crate::time::{Millis, Shown};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A device's joining.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct OnboardingView {
+    /// The device's id.
+    pub device: String,
+    /// The anchor that vouches for its maker; empty when it never showed an IDevID.
+    pub anchor: String,
+    /// `serialNumber` of its IDevID.
+    pub serial_number: String,
+    /// A person or a rule let it join.
+    pub admitted: bool,
+    /// It reported that it is enrolled.
+    pub enrolled: bool,
+    /// Its good certificates.
+    pub ldevids: Vec<LdevidView>,
+}
+
+/// A good certificate.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct LdevidView {
+    /// Its serial number.
+    pub serial: String,
+    /// Since when.
+    pub not_before: Shown,
+    /// Until when.
+    pub not_after: Shown,
+    /// The certificate as PEM.
+    pub certificate: String,
+}
+
+fn view(subject: &Subject, state: State) -> OnboardingView {
+    let (anchor, serial_number) = state.introduction.map(|i| (i.anchor, i.serial_number)).unwrap_or_default();
+    let ldevids = state.ldevids.into_iter().map(|(serial, ldevid)| LdevidView {
+        serial,
+        not_before: Shown(ldevid.not_before),
+        not_after: Shown(ldevid.not_after),
+        certificate: ldevid.certificate,
+    });
+    OnboardingView {
+        device: subject.id.clone(),
+        anchor,
+        serial_number,
+        admitted: state.admitted,
+        enrolled: state.enrolled,
+        ldevids: ldevids.collect(),
+    }
+}
+
+/// Let a device join that asked to
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Admit {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+}
+
+impl Operation for Admit {
+    const NAME: &'static str = "onboarding admit";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = OnboardingView;
+
+    fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
+        let (subject, _) = device::find(cx, self.device.as_str())?;
+        let state = cx.change::<Onboarding>(&subject, Command::Admit)?;
+        Ok(view(&subject, state))
+    }
+}
+
+/// End every certificate of a device at once; it has to ask and be admitted again
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+    /// Why, for whoever reads the journal later
+    #[schemars(example = &"its key leaked")]
+    pub why: Label,
+}
+
+impl Operation for Revoke {
+    const NAME: &'static str = "onboarding revoke";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = OnboardingView;
+
+    fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
+        cx.sound_now()?;
+        let (subject, _) = device::find(cx, self.device.as_str())?;
+        let state = cx.change::<Onboarding>(&subject, Command::Revoke { why: self.why.to_string() })?;
+        Ok(view(&subject, state))
+    }
+}
+
+/// Show how far a device has joined, and its certificates
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Show {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+}
+
+impl Operation for Show {
+    const NAME: &'static str = "onboarding show";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = OnboardingView;
+
+    fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
+        let (subject, _) = device::find(cx, self.device.as_str())?;
+        let (state, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
+        Ok(view(&subject, state))
+    }
+}
+
+/// How a device proved over TLS who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Proof {
+    /// With the identity of its factory.
+    Idevid {
+        /// The anchor that vouches for it.
+        anchor: String,
+        /// Its `serialNumber`.
+        serial_number: String,
+        /// SHA-256 of its public key, as hexadecimal digits.
+        key: String,
+    },
+    /// With the identity that it got here.
+    Ldevid {
+        /// The certificate's serial number, as hexadecimal digits.
+        serial: String,
+    },
+}
+
+/// A device wants a certificate for a key
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// Who asks
+    pub proof: Proof,
+    /// SHA-256 of the key, as hexadecimal digits
+    pub key: String,
+}
+
+/// What a device that wants a certificate is told.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// Nobody has admitted it: ask again later.
+    Wait,
+    /// It has this certificate for this key already.
+    Again {
+        /// The certificate as PEM.
+        certificate: String,
+    },
+    /// The hub shall sign one.
+    Sign(Work),
+}
+
+/// A certificate to be signed, outside of the transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Work {
+    /// The device's organisation.
+    pub organisation: String,
+    /// The device's site.
+    pub site: String,
+    /// The device's id: the certificate's common name.
+    pub device: String,
+    /// The device's `serialNumber`.
+    pub serial_number: String,
+    /// SHA-256 of its key, as hexadecimal digits.
+    pub key: String,
+    /// The certificate's serial number.
+    pub serial: [u8; 16],
+    /// Since when it shall be good.
+    pub not_before: Millis,
+}
+
+impl Operation for Enrol {
+    const NAME: &'static str = "onboarding enrol";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = Decision;
+
+    fn run(&self, cx: &mut Cx) -> Result<Decision, Refusal> {
+        let now = cx.sound_now()?;
+        let subject = self.subject(cx)?;
+        let (state, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
+        if !state.admitted {
+            return Ok(Decision::Wait);
+        }
+        let half_left = |l: &Ldevid| now.0 - l.not_before.0 < l.not_after.0 - now.0;
+        if let Some(known) = state.ldevids.values().find(|l| l.key == self.key && half_left(l)) {
+            return Ok(Decision::Again { certificate: known.certificate.clone() });
+        }
+        if state.enrolled && matches!(self.proof, Proof::Idevid { .. }) {
+            let detail = "the device is enrolled; it renews with its LDevID, or is retired and claimed first";
+            return Err(Refusal::new(Sort::Conflict, "already-enrolled", detail));
+        }
+        let state = cx.change::<Onboarding>(&subject, Command::Want { key: self.key.clone() })?;
+        Ok(Decision::Sign(work(cx, subject, &state, self.key.clone(), now)))
+    }
+}
+
+fn work(cx: &mut Cx, subject: Subject, state: &State, key: String, now: Millis) -> Work {
+    let mut serial = [0; 16];
+    serial.copy_from_slice(&cx.draw()[..16]);
+    let serial_number = state.introduction.as_ref().map(|i| i.serial_number.clone()).unwrap_or_default();
+    let Subject { organisation, site, id: device } = subject;
+    Work { organisation, site, device, serial_number, key, serial, not_before: now }
+}
+
+impl Enrol {
+    /// The device that asks; one that was not heard of or only expected is introduced first.
+    fn subject(&self, cx: &mut Cx) -> Result<Subject, Refusal> {
+        match &self.proof {
+            Proof::Ldevid { serial } => holder(cx, serial),
+            Proof::Idevid { anchor, serial_number, key } => {
+                let introduction = Introduction {
+                    anchor: anchor.clone(),
+                    serial_number: serial_number.clone(),
+                    key: key.clone(),
+                };
+                introduced(cx, introduction)
+            }
+        }
+    }
+}
+
+fn holder(cx: &mut Cx, serial: &str) -> Result<Subject, Refusal> {
+    store::ldevid_find(cx.tx, serial)?.ok_or_else(|| {
+        let detail = "the certificate that was shown is not a good one of this domain (any more)";
+        Refusal::new(Sort::NotPermitted, "ldevid-ended", detail)
+    })
+}
+
+fn introduced(cx: &mut Cx, introduction: Introduction) -> Result<Subject, Refusal> {
+    let organisation = cx.session.organisation.as_str().to_string();
+    let (anchor, serial_number) = (&introduction.anchor, &introduction.serial_number);
+    let known = device::store::device_of_maker(cx.tx, &organisation, anchor, serial_number)?;
+    let subject = match known {
+        Some(subject) => subject,
+        None => {
+            let id = cx.draw_id();
+            cx.subject(crate::text::Slug::main().as_str(), id)
+        }
+    };
+    let before = Onboarding::load(cx.tx, &subject)?.and_then(|(state, _)| state.introduction);
+    let name = introduction.anchor.clone();
+    cx.change::<Onboarding>(&subject, Command::Introduce(introduction))?;
+    if before.is_none() && admission(cx, &organisation, &name)? == Admission::Automatic {
+        cx.change::<Onboarding>(&subject, Command::Admit)?;
+    }
+    Ok(subject)
+}
+
+fn admission(cx: &mut Cx, organisation: &str, anchor: &str) -> Result<Admission, Refusal> {
+    let anchors = anchor_list(cx.tx, organisation, "", ANCHORS_MAX)?;
+    Ok(anchors.into_iter().find(|a| a.anchor == anchor).map_or(Admission::Ask, |a| a.admission))
+}
+
+/// A certificate was signed for a device
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Issue {
+    /// What was to be signed
+    pub work: Work,
+    /// Until when it is good
+    pub not_after: Millis,
+    /// The certificate's serial number as it was signed, as hexadecimal digits
+    pub serial: String,
+    /// The certificate as PEM
+    pub certificate: String,
+}
+
+impl Operation for Issue {
+    const NAME: &'static str = "onboarding issue";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = bool;
+
+    fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
+        let Work { organisation, site, device, key, not_before, .. } = self.work.clone();
+        let subject = Subject { organisation, site, id: device };
+        let certificate = self.certificate.clone();
+        let ldevid = Ldevid { key, not_before, not_after: self.not_after, certificate };
+        cx.change::<Onboarding>(&subject, Command::Issue { serial: self.serial.clone(), ldevid })?;
+        Ok(true)
+    }
+}
+
+/// A device says how its enrolment went (RFC 8995 section 5.9.4)
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Who says it
+    pub proof: Proof,
+    /// Whether it went well
+    pub good: bool,
+    /// In its own words
+    pub reason: String,
+}
+
+impl Operation for Report {
+    const NAME: &'static str = "onboarding report";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = bool;
+
+    fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
+        let subject = match &self.proof {
+            Proof::Ldevid { serial } => holder(cx, serial)?,
+            // RFC 8995 section 5.9.4: success is told over a session with the new credentials.
+            Proof::Idevid { .. } if self.good => {
+                let detail = "success is reported over a connection with the new LDevID";
+                return Err(Refusal::new(Sort::Conflict, "report-with-ldevid", detail));
+            }
+            Proof::Idevid { anchor, serial_number, .. } => {
+                let organisation = cx.session.organisation.as_str();
+                let known = device::store::device_of_maker(cx.tx, organisation, anchor, serial_number)?;
+                known
+                    .ok_or_else(|| Refusal::new(Sort::NotFound, "device-unknown", "nobody has heard of it"))?
+            }
+        };
+        cx.change::<Onboarding>(&subject, Command::Report { good: self.good, reason: self.reason.clone() })?;
+        Ok(true)
+    }
+}
