@@ -82,7 +82,7 @@ impl Lane {
     pub fn open(engine: &mut dyn Engine, lane: i64) -> Result<Self, Fault> {
         let (mut head, mut newest) = (Head::genesis(lane), Millis(0));
         engine.batch(&mut |tx| {
-            head = lane_open(tx, lane)?;
+            head = held(tx, lane)?;
             newest = journal_newest(tx)?;
             Ok(())
         })?;
@@ -97,7 +97,7 @@ impl Lane {
     /// The head, read again if there is doubt.
     fn settled(&mut self, tx: &mut dyn Tx) -> Result<Head, Fault> {
         let Standing::Unsure(attempted) = self.standing else { return Ok(self.head) };
-        let stored = lane_open(tx, self.head.lane)?;
+        let stored = held(tx, self.head.lane)?;
         if stored != self.head && Some(stored) != attempted {
             self.standing = Standing::Lost;
             return Err(Fault::new(FaultKind::Conflict, "the lane's head is another writer's"));
@@ -105,6 +105,19 @@ impl Lane {
         (self.head, self.standing) = (stored, Standing::Sure);
         Ok(stored)
     }
+}
+
+/// The stored head of `lane`, held until the transaction ends. A connection that was lost a moment
+/// ago may still be committing on the server: then the first hold waits for it, finds that the head
+/// has moved, and the second has the new one.
+fn held(tx: &mut dyn Tx, lane: i64) -> Result<Head, Fault> {
+    let head = lane_open(tx, lane)?;
+    if lane_advance(tx, &head, &head).is_ok() {
+        return Ok(head);
+    }
+    let head = lane_open(tx, lane)?;
+    lane_advance(tx, &head, &head)?;
+    Ok(head)
 }
 
 /// Commits `asks` together and answers each, in their order. A refused or failed command is undone

@@ -55,7 +55,8 @@ pub trait Batch: Tx {
     /// Keeps what was done since the mark.
     ///
     /// # Errors
-    /// A [`Fault`] when a statement had failed and somebody went on; [`Batch::back`] may still help.
+    /// The fault of the first statement since the mark that failed, though somebody went on after
+    /// it: PostgreSQL would keep nothing then, SQLite half. [`Batch::back`] may still help.
     fn keep(&mut self) -> Result<(), Fault>;
 
     /// Keeps every other process from changing tables until this transaction ends.

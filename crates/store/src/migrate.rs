@@ -1,6 +1,6 @@
 //! The rooms' tables: each migration runs once, and is never edited after it has run anywhere.
 use crate::engine::{Batch, Engine};
-use fleet::tx::{Fault, Migration, Tx, many};
+use fleet::tx::{Fault, FaultKind, Migration, Tx, many};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -28,7 +28,14 @@ pub fn migrate(engine: &mut dyn Engine, rooms: &[&[Migration]]) -> Result<(), Fa
 /// # Errors
 /// As [`migrate`], and when something has not run.
 pub fn look(tx: &mut dyn Tx, rooms: &[&[Migration]]) -> Result<(), Fault> {
-    match missing(tx, rooms)?.first() {
+    let missing = missing(tx, rooms).map_err(|why| match why.kind {
+        FaultKind::Sql => Fault::corrupt(format!(
+            "there are no tables of Steward; start `steward serve` on it once ({})",
+            why.detail
+        )),
+        _ => why,
+    })?;
+    match missing.first() {
         None => Ok(()),
         Some(Migration { room, number, .. }) => Err(Fault::corrupt(format!(
             "the database is older than this program: migration {number} of `{room}` has not run; \

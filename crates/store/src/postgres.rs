@@ -85,6 +85,8 @@ impl Engine for Postgres {
 struct Link {
     client: Client,
     prepared: HashMap<&'static str, Statement>,
+    /// The first statement since the mark that failed.
+    failed: Option<Fault>,
 }
 
 impl Link {
@@ -92,7 +94,7 @@ impl Link {
         let unavailable = |e: Error| Fault::new(FaultKind::Unavailable, words(&e));
         let mut client = config.connect(NoTls).map_err(unavailable)?;
         client.batch_execute(WAIT_FOR_THE_DISK).map_err(unavailable)?;
-        Ok(Link { client, prepared: HashMap::new() })
+        Ok(Link { client, prepared: HashMap::new(), failed: None })
     }
 
     fn run(&mut self, sql: &str) -> Result<(), Fault> {
@@ -107,16 +109,14 @@ impl Link {
         self.prepared.insert(sql, statement.clone());
         Ok(statement)
     }
-}
 
-impl Tx for Link {
-    fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault> {
+    fn prepared_exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault> {
         let statement = self.statement(sql)?;
         let args: Vec<Arg> = args.iter().map(Arg).collect();
         self.client.execute(&statement, &references(&args)).map_err(fault)
     }
 
-    fn rows(&mut self, sql: &'static str, args: &[Value], each: Each) -> Result<(), Fault> {
+    fn prepared_rows(&mut self, sql: &'static str, args: &[Value], each: Each) -> Result<(), Fault> {
         let statement = self.statement(sql)?;
         let args: Vec<Arg> = args.iter().map(Arg).collect();
         for row in self.client.query(&statement, &references(&args)).map_err(fault)? {
@@ -125,19 +125,43 @@ impl Tx for Link {
         }
         Ok(())
     }
+
+    fn noticed<T>(&mut self, done: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(why) = &done {
+            self.failed.get_or_insert_with(|| why.clone());
+        }
+        done
+    }
+}
+
+impl Tx for Link {
+    fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault> {
+        let done = self.prepared_exec(sql, args);
+        self.noticed(done)
+    }
+
+    fn rows(&mut self, sql: &'static str, args: &[Value], each: Each) -> Result<(), Fault> {
+        let done = self.prepared_rows(sql, args, each);
+        self.noticed(done)
+    }
 }
 
 impl Batch for Link {
     fn mark(&mut self) -> Result<(), Fault> {
+        self.failed = None;
         self.run("SAVEPOINT command")
     }
 
     fn back(&mut self) -> Result<(), Fault> {
+        self.failed = None;
         self.run("ROLLBACK TO command; RELEASE command")
     }
 
     fn keep(&mut self) -> Result<(), Fault> {
-        self.run("RELEASE command")
+        match self.failed.take() {
+            Some(why) => Err(why),
+            None => self.run("RELEASE command"),
+        }
     }
 
     fn hold_tables(&mut self) -> Result<(), Fault> {

@@ -28,7 +28,7 @@ impl Sqlite {
         make(path).map_err(|e| Fault::new(FaultKind::Unavailable, format!("{}: {e}", path.display())))?;
         let connection = connect(path)?;
         connection.execute_batch(SETTINGS).map_err(fault)?;
-        Ok(Sqlite { link: Link { connection, ended: None } })
+        Ok(Sqlite { link: Link::new(connection) })
     }
 
     /// Opens the file at `path` for looking only.
@@ -38,7 +38,7 @@ impl Sqlite {
     pub fn open_reader(path: &Path) -> Result<Self, Fault> {
         let connection = connect(path)?;
         connection.execute_batch("PRAGMA query_only = ON;").map_err(fault)?;
-        Ok(Sqlite { link: Link { connection, ended: None } })
+        Ok(Sqlite { link: Link::new(connection) })
     }
 }
 
@@ -90,11 +90,17 @@ struct Link {
     /// Why SQLite ended the transaction by itself, as it may when the disk is full. What followed
     /// would otherwise be committed statement by statement.
     ended: Option<Fault>,
+    /// The first statement since the mark that failed.
+    failed: Option<Fault>,
 }
 
 impl Link {
+    fn new(connection: Connection) -> Self {
+        Link { connection, ended: None, failed: None }
+    }
+
     fn begin(&mut self, sql: &str) -> Result<(), Fault> {
-        self.ended = None;
+        (self.ended, self.failed) = (None, None);
         self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(fault)
     }
 
@@ -109,10 +115,11 @@ impl Link {
             return Err(why.clone());
         }
         let done = work(&self.connection);
-        if let Err(why) = &done
-            && self.connection.is_autocommit()
-        {
-            self.ended = Some(why.clone());
+        if let Err(why) = &done {
+            self.failed.get_or_insert_with(|| why.clone());
+            if self.connection.is_autocommit() {
+                self.ended = Some(why.clone());
+            }
         }
         done
     }
@@ -143,16 +150,21 @@ impl Tx for Link {
 
 impl Batch for Link {
     fn mark(&mut self) -> Result<(), Fault> {
+        self.failed = None;
         self.exec("SAVEPOINT command", &[]).map(drop)
     }
 
     fn back(&mut self) -> Result<(), Fault> {
+        self.failed = None;
         self.exec("ROLLBACK TO command", &[])?;
-        self.keep()
+        self.exec("RELEASE command", &[]).map(drop)
     }
 
     fn keep(&mut self) -> Result<(), Fault> {
-        self.exec("RELEASE command", &[]).map(drop)
+        match self.failed.take() {
+            Some(why) => Err(why),
+            None => self.exec("RELEASE command", &[]).map(drop),
+        }
     }
 
     fn hold_tables(&mut self) -> Result<(), Fault> {

@@ -1,4 +1,17 @@
 //! The store on both engines. PostgreSQL is tested when `STEWARD_TEST_POSTGRES` says how to reach a
-//! server on which databases may be made and dropped.
+//! database in which schemas may be made and dropped.
+mod batches;
+mod clock;
+mod connections;
+mod disk_full;
+mod idempotency;
+mod kills;
+mod lanes;
+mod migrations;
+mod operations;
+mod queues;
+mod refusals;
 mod scripts;
+mod sequences;
 mod support;
+mod tampering;

@@ -2,10 +2,10 @@
 use fleet::operation::{Call, Operation};
 use fleet::permission::{Permission, Permitted, Session};
 use fleet::refusal::Refusal;
-use fleet::room::{Cx, Env};
+use fleet::room::Env;
 use fleet::text::Slug;
 use fleet::time::Millis;
-use fleet::tx::{Fault, Row, Tx, Value};
+use fleet::tx::{Row, Value};
 use serde_json::Value as Json;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -49,19 +49,19 @@ pub struct World {
     pub place: Place,
     /// What the clock says.
     pub time: Arc<AtomicI64>,
-    _home: Home,
+    home: Home,
 }
 
 /// What is removed afterwards.
 enum Home {
-    Folder(#[expect(dead_code, reason = "held until the end of the test")] TempDir),
-    Database { server: String, name: String },
+    Folder { _removed: TempDir },
+    Schema { server: String, name: String },
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if let Home::Database { server, name } = self {
-            administer(server, &format!("DROP DATABASE {name} WITH (FORCE)"));
+        if let Home::Schema { server, name } = self {
+            administer(server, &format!("DROP SCHEMA {name} CASCADE"));
         }
     }
 }
@@ -76,16 +76,25 @@ impl World {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let place = Place::Sqlite(folder.path().join("steward.db"));
-        World { place, time: Arc::new(AtomicI64::new(NOW)), _home: Home::Folder(folder) }
+        World { place, time: Arc::new(AtomicI64::new(NOW)), home: Home::Folder { _removed: folder } }
     }
 
     fn postgres(server: &str) -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let name = format!("steward_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        administer(server, &format!("CREATE DATABASE {name}"));
-        let place = Place::Postgres(format!("{server} dbname={name}"));
-        let home = Home::Database { server: server.into(), name };
-        World { place, time: Arc::new(AtomicI64::new(NOW)), _home: home }
+        administer(server, &format!("CREATE SCHEMA {name}"));
+        let place =
+            Place::Postgres(format!("{server} application_name={name} options='-c search_path={name}'"));
+        let home = Home::Schema { server: server.into(), name };
+        World { place, time: Arc::new(AtomicI64::new(NOW)), home }
+    }
+
+    /// Another empty place on the same engine.
+    pub fn another(&self) -> Self {
+        match &self.home {
+            Home::Folder { .. } => Self::sqlite(),
+            Home::Schema { server, .. } => Self::postgres(server),
+        }
     }
 
     /// The clock.
@@ -158,7 +167,7 @@ impl Writer {
         found.expect("a snapshot runs its body")
     }
 
-    /// The code with which `audit verify` or `audit check` refuses; empty when all is well.
+    /// Sees that `audit verify` and `audit check` hold.
     pub fn sound(&mut self) {
         self.read("audit verify", "{}").expect("the chain holds");
         self.read("audit check", "{}").expect("the rows are the fold of the journal");
@@ -227,6 +236,7 @@ fn seed() -> [u8; 32] {
     static DRAWN: AtomicU64 = AtomicU64::new(1);
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&DRAWN.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    seed[8..12].copy_from_slice(&std::process::id().to_be_bytes());
     seed
 }
 
