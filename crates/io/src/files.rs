@@ -304,7 +304,7 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize, FileError> {
 /// The sole right to work in a data folder, until dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct FolderLock {
-    _file: File,
+    file: File,
 }
 
 impl FolderLock {
@@ -333,7 +333,15 @@ impl FolderLock {
         // Only a help for whoever comes second: a full disk must not keep the folder shut.
         let _ = file.set_len(0);
         let _ = write!(file, "{}", std::process::id());
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a child that was forked and has not yet begun its
+        // own program. If this fails, closing does it a little later.
+        let _ = self.file.unlock();
     }
 }
 

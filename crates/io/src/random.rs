@@ -17,6 +17,6 @@ mod tests {
     fn two_draws_differ() {
         assert_ne!(fill::<16>(), fill::<16>());
         assert_ne!(fill::<64>(), [0; 64]);
-        assert_eq!(fill::<0>(), []);
+        assert!(fill::<0>().is_empty());
     }
 }

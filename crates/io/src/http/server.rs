@@ -206,18 +206,8 @@ impl Door {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        if let Err(error) = self.prepare(&stream) {
-            tracing::debug!(%address, %error, "a connection was lost at once");
+        let Some(stream) = self.welcome(stream, address).await else {
             return;
-        }
-        let stream = tokio::select! {
-            stream = timeout(self.limits.handshake, self.handshake(stream)) => stream,
-            () = told(self.stopping.clone()) => return,
-        };
-        let stream = match stream {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return tracing::debug!(%address, %error, "a handshake failed"),
-            Err(_) => return tracing::debug!(%address, "a handshake took too long"),
         };
         let (closer, closed) = Closer::new();
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
@@ -238,6 +228,24 @@ impl Door {
             }
         });
         self.requests(stream, address, service, closed).await;
+    }
+
+    /// The stream after its handshake, unless it failed, took too long, or the server stops.
+    async fn welcome(&self, stream: TcpStream, address: SocketAddr) -> Option<TlsStream<TcpStream>> {
+        if let Err(error) = self.prepare(&stream) {
+            tracing::debug!(%address, %error, "a connection was lost at once");
+            return None;
+        }
+        let shaken = tokio::select! {
+            shaken = timeout(self.limits.handshake, self.handshake(stream)) => shaken,
+            () = told(self.stopping.clone()) => return None,
+        };
+        match shaken {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => tracing::debug!(%address, %error, "a handshake failed"),
+            Err(_) => tracing::debug!(%address, "a handshake took too long"),
+        }
+        None
     }
 
     fn prepare(&self, stream: &TcpStream) -> io::Result<()> {
