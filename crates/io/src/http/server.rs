@@ -96,6 +96,12 @@ impl Closer {
         *self.0.borrow()
     }
 
+    /// Whether both handles are on the same connection.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Resolves when the connection is over, however it ended.
     pub async fn over(&self) {
         self.0.closed().await;
