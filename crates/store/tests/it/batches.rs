@@ -37,6 +37,8 @@ fn a_mixed_batch_commits_exactly_its_good_commands() {
         let (asks, codes): (Vec<Ask>, Vec<&str>) = cases.into_iter().unzip();
         let outcomes = writer.commit(&asks);
         assert_eq!(outcomes.iter().map(code).collect::<Vec<_>>(), codes, "{outcomes:#?}");
+        let hidden = outcomes[6].as_ref().expect_err("what failed is not hidden");
+        assert!(hidden.detail.contains("nothing"), "it names the statement that failed: {hidden:?}");
         assert_eq!(names(&mut writer), ["a-good", "d-good", "h-good"]);
         let tally = Tally { commands: 11, refusals: 8, batches: 1, entries: 3, ..Tally::default() };
         assert_eq!(writer.lane.tally(), tally, "one transaction held all of it");

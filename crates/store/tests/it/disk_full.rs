@@ -1,5 +1,6 @@
 //! A full disk under SQLite: writes are refused, reads answer, and with space writes pass again.
-use crate::support::{World, ask, code, expect_device, permitted, read, skip, write};
+use crate::operations::Spill;
+use crate::support::{World, ask, code, expect_device, own, permitted, read, skip, write};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 use std::process::Command;
@@ -27,6 +28,11 @@ fn play(store: &Store, make_room: impl FnOnce()) {
     assert!(store.figures().tally.disk_full > 1);
     assert_eq!(read(store, "device count", "{}").expect("reads answer")["total"], kept);
     read(store, "device list", "{}").expect("lists answer");
+    let spill = store.write(ask(own(Spill { name: "spilt".into() }))).expect("room");
+    let beside = store.write(expect_device("beside")).expect("room");
+    let spilt = spill.blocking_recv().expect("an answer");
+    assert_eq!(code(&spilt), "disk-full", "{spilt:?}");
+    kept += usize::from(beside.blocking_recv().expect("an answer").is_ok());
     make_room();
     let retire = permitted("device retire", r#"{"device":"first","why":"lost"}"#).expect("good");
     write(store, ask(retire)).expect("there is room again");

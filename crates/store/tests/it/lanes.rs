@@ -1,5 +1,6 @@
 //! One lane has one writer; two lanes have two.
-use crate::support::{code, expect_device, on_both, read, write};
+use crate::operations::Wait;
+use crate::support::{ask, code, expect_device, on_both, own, read, write};
 use store::{Settings, Store};
 
 #[test]
@@ -11,9 +12,21 @@ fn the_second_writer_of_a_lane_is_told_and_stops() {
         assert_eq!(late.iter().map(code).collect::<Vec<_>>(), ["lane-lost"; 2]);
         first.write("device expect", r#"{"serial_number":"d"}"#).expect("the first goes on");
         assert_eq!(code(&second.write("device expect", r#"{"serial_number":"e"}"#)), "lane-lost");
+        let unknown = r#"{"device":"nobody","why":"x"}"#;
+        assert_eq!(code(&second.write("device retire", unknown)), "lane-lost", "it does not even try");
         assert_eq!(first.read("device count", "{}").expect("counts")["total"], 2);
         first.sound();
         assert_eq!(code(&second.read("device count", "{}")), "", "it still looks");
+    });
+}
+
+#[test]
+fn a_command_that_journals_nothing_needs_the_lane_too() {
+    on_both("a command that journals nothing", |world| {
+        let (mut first, mut second) = (world.writer(), world.writer());
+        first.write("device expect", r#"{"serial_number":"a"}"#).expect("expected");
+        let silent = ask(own(Wait { gate: "open".into() }));
+        assert_eq!(code(&second.commit(&[silent])[0]), "lane-lost");
     });
 }
 

@@ -1,4 +1,5 @@
 //! Operations that misbehave: only tests have them.
+use fleet::audit::store::idempotency_add;
 use fleet::device::rules::{Command, Event, Identity, Refusal as Why, Stage, State};
 use fleet::device::{Device, rules};
 use fleet::operation::{Kind, Operation};
@@ -104,6 +105,31 @@ impl Room for Stale {
 
     fn count(tx: &mut dyn Tx) -> Result<i64, Fault> {
         Device::count(tx)
+    }
+}
+
+/// Writes more than SQLite holds in memory, whatever the disk says, and goes on.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Spill {
+    /// The name of a device that it expects at the end.
+    pub name: String,
+}
+
+impl Operation for Spill {
+    const NAME: &'static str = "test spill";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = ();
+
+    fn run(&self, cx: &mut Cx) -> Result<(), Refusal> {
+        for i in 0..8 {
+            let id = cx.draw_id();
+            let key = format!("{i}");
+            let _ = idempotency_add(cx.tx, "spill", &key, &[0; 32], cx.now, &"x".repeat(1_000_000));
+            let identity = Identity { name: format!("{}-{i}", self.name), ..Identity::default() };
+            let _ = cx.change::<Device>(&cx.subject("main", id), Command::Expect(identity));
+        }
+        Ok(())
     }
 }
 
