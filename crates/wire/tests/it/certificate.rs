@@ -186,6 +186,10 @@ fn a_key_survives_its_spki() {
         let spki = openssl.read("it.spki");
         let key = wire::PublicKey::from_spki_der(&spki).unwrap();
         assert_eq!((key.curve(), key.spki_der()), (curve, spki.clone()));
+        // The hybrid form, which says the parity of y once more.
+        let mut hybrid = key.point().to_vec();
+        hybrid[0] = 6 + (hybrid[hybrid.len() - 1] & 1);
+        assert_eq!(wire::PublicKey::from_point(curve, &hybrid), Err(KeyRefused::NotOnCurve));
         let mut beside = spki;
         *beside.last_mut().unwrap() ^= 1;
         assert_eq!(wire::PublicKey::from_spki_der(&beside), Err(KeyRefused::NotOnCurve));

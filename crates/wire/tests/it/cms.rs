@@ -26,6 +26,11 @@ fn openssl_accepts_ours() {
             openssl.write("it.cms", make(false));
             openssl.ok(&format!("{verify} -out out"));
             assert_eq!(openssl.read("out"), CONTENT);
+            // RFC 5652 section 5.1.
+            let printed = openssl.ok("cms -cmsout -print -noout -inform DER -in it.cms");
+            let version = if content_type == DATA { "version: 1" } else { "version: 3" };
+            let first = printed.lines().find(|line| line.contains("version:")).unwrap();
+            assert!(first.contains(version), "{content_type}: {first}");
             openssl.write("it.cms", make(true));
             openssl.ok(&format!("{verify} -content content -out out"));
             openssl.fails(&format!("{verify} -out out"));
@@ -52,6 +57,12 @@ fn ours_says_what_was_signed() {
     let attached = sign(MUD, CONTENT, &signer.certificate, &[], &signer.key, None, false).unwrap();
     assert_eq!(verify(&attached, Some(CONTENT), &[]), Err(CmsRefused::NotDetached));
     assert_eq!(verify(&attached, None, &[]).unwrap().signing_time, None);
+    // The signature's own algorithm, the last one there, becomes ecdsa-with-SHA384.
+    let sha256 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    let mut other_hash = attached.clone();
+    let at = attached.windows(sha256.len()).rposition(|window| window == sha256).unwrap();
+    other_hash[at + 7] = 0x03;
+    assert_eq!(verify(&other_hash, None, &[]), Err(CmsRefused::Algorithm));
     let mut trailing = attached;
     trailing.push(0);
     assert!(matches!(verify(&trailing, None, &[]), Err(CmsRefused::Malformed(_))));
