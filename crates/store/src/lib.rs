@@ -103,12 +103,15 @@ impl Store {
     /// # Errors
     /// The database does not answer, or is older or newer than this program.
     pub fn open_read_only(place: Place, clock: Clock) -> Result<Self, Fault> {
-        let store = Self::with(None, &place, clock, 1)?;
-        let looked = store.0.readers.read(|tx, _| Ok(migrate::look(tx, fleet::MIGRATIONS)));
-        let failed = |why: Refusal| Fault::new(FaultKind::Unavailable, why.detail);
-        let gone = |_| Fault::new(FaultKind::Unavailable, "the reader ended while it was opened");
-        looked.map_err(failed)?.blocking_recv().map_err(gone)?.map_err(failed)??;
-        Ok(store)
+        // PostgreSQL's client wants a plain thread, and the caller's may be one of tokio's.
+        let there = place.clone();
+        let looked = std::thread::spawn(move || {
+            let mut engine = there.reader()?;
+            engine.snapshot(&mut |tx| migrate::look(tx, fleet::MIGRATIONS))
+        });
+        let stopped = |_| Err(Fault::new(FaultKind::Unavailable, "it stopped while it was opened"));
+        looked.join().unwrap_or_else(stopped)?;
+        Self::with(None, &place, clock, 1)
     }
 
     fn with(writer: Option<Writer>, place: &Place, clock: Clock, readers: usize) -> Result<Self, Fault> {
