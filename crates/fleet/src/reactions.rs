@@ -16,7 +16,8 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         return match event {
             onboarding::Event::Introduced { introduction } => {
                 let identity = device::Identity {
-                    name: introduction.serial_number.clone(),
+                    // Two makers may give the same serial number; a person can rename it.
+                    name: format!("{}-{}", introduction.anchor, introduction.serial_number),
                     maker: introduction.anchor.clone(),
                     model: String::new(),
                     serial_number: introduction.serial_number.clone(),

@@ -69,7 +69,11 @@ impl Desk {
         answer(self.store.read(look)?).await
     }
 
-    async fn call(
+    /// Runs a call that is parsed already.
+    ///
+    /// # Errors
+    /// The refusal of the permission, the rules or the store.
+    pub async fn call(
         &self,
         session: &Session,
         call: Box<dyn Call>,
@@ -79,7 +83,7 @@ impl Desk {
         let permitted = match session.permit(call) {
             Ok(permitted) => permitted,
             Err(refusal) => {
-                self.store.note_refusal(session, row.name, &refusal);
+                self.note(session, row.name, &refusal);
                 return Err(refusal);
             }
         };
@@ -90,8 +94,21 @@ impl Desk {
             }
             Kind::Write => {
                 let ask = Ask { permitted, seed: io::random::fill(), idempotency_key: key };
-                answer(self.store.write(ask)?).await
+                let outcome = answer(self.store.write(ask)?).await;
+                if let Err(refusal) = &outcome {
+                    self.note(session, row.name, refusal);
+                }
+                outcome
             }
+        }
+    }
+}
+
+impl Desk {
+    /// A "no" to somebody known is written to the journal; what is malformed or may pass later is not.
+    fn note(&self, session: &Session, action: &'static str, refusal: &Refusal) {
+        if matches!(refusal.sort, Sort::NotPermitted | Sort::NotFound | Sort::Conflict | Sort::TooMuch) {
+            self.store.note_refusal(session, action, refusal);
         }
     }
 }

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `lock` | one hub at a time |
 //! | `state.db` | SQLite: state and journal (absent with PostgreSQL) |
-//! | `ca.key`, `ca.pem` | the hub's own authority |
+//! | `ca.key`, `ca.pem` | the domain's authority: the hub's own and the devices' certificates |
 //! | `server.key`, `server.pem` | the people's listener |
+//! | `registrar.key`, `registrar.pem` | the devices' listener |
 //! | `journal.key` | signs the journal's checkpoints |
 //! | `ready.json` | addresses and a token, for whoever may read it (0600) |
 use crate::limits::{CERTIFICATE_FILE_BYTES_MAX, SERVER_CERTIFICATE_DAYS_MAX};
@@ -14,7 +15,7 @@ use io::FileKey;
 use io::files::{FileError, FolderLock, create_private_dir, read_limited, write_atomic};
 use io::key::KeyError;
 use io::tls::Identity;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wire::certificate::Certificate;
@@ -54,7 +55,7 @@ pub struct Folder {
     path: PathBuf,
     _lock: FolderLock,
     authority: Certificate,
-    authority_key: FileKey,
+    authority_key: Arc<FileKey>,
     journal_key: Arc<FileKey>,
 }
 
@@ -67,7 +68,7 @@ impl Folder {
         create_private_dir(path)?;
         let lock = FolderLock::take(path)?;
         io::files::remove_leftovers(path)?;
-        let authority_key = FileKey::open_or_create(&path.join("ca.key"))?;
+        let authority_key = Arc::new(FileKey::open_or_create(&path.join("ca.key"))?);
         let authority = authority(path, organisation, &authority_key, now)?;
         let journal_key = Arc::new(FileKey::open_or_create(&path.join("journal.key"))?);
         Ok(Folder { path: path.into(), _lock: lock, authority, authority_key, journal_key })
@@ -88,45 +89,95 @@ impl Folder {
         self.journal_key.clone()
     }
 
-    /// What the people's listener shows. Its certificate is issued anew when it ends within half its
-    /// life, or does not name `names` and `addresses`.
+    /// The authority's certificate: the domain's, which LDevIDs chain to.
+    pub fn authority(&self) -> &Certificate {
+        &self.authority
+    }
+
+    /// The authority's key.
+    pub fn authority_key(&self) -> Arc<dyn Signer> {
+        self.authority_key.clone()
+    }
+
+    /// What the people's listener shows.
     ///
     /// # Errors
     /// [`FolderError`].
-    pub fn server_identity(
+    pub fn server_identity(&self, reached_by: &ReachedBy, now: Millis) -> Result<Identity, FolderError> {
+        let profile = Profile::Server {
+            common_name: "Steward".into(),
+            dns_names: reached_by.names.clone(),
+            addresses: reached_by.addresses.clone(),
+        };
+        self.identity("server", &profile, reached_by, now)
+    }
+
+    /// What the devices' listener shows: a registrar.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn registrar_identity(&self, reached_by: &ReachedBy, now: Millis) -> Result<Identity, FolderError> {
+        let profile = Profile::Registrar {
+            common_name: "Steward registrar".into(),
+            dns_names: reached_by.names.clone(),
+            addresses: reached_by.addresses.clone(),
+        };
+        self.identity("registrar", &profile, reached_by, now)
+    }
+
+    /// The key and certificate called `file`. The certificate is issued anew when it ends within half
+    /// its life, or does not say how the hub is reached.
+    fn identity(
         &self,
-        names: &[String],
-        addresses: &[IpAddr],
+        file: &str,
+        profile: &Profile,
+        reached_by: &ReachedBy,
         now: Millis,
     ) -> Result<Identity, FolderError> {
-        let key = FileKey::open_or_create(&self.path.join("server.key"))?;
-        let path = self.path.join("server.pem");
+        let key = FileKey::open_or_create(&self.path.join(format!("{file}.key")))?;
+        let path = self.path.join(format!("{file}.pem"));
+        let own = PublicKey::of(&key)?;
         let half = SERVER_CERTIFICATE_DAYS_MAX * DAY_MILLIS / 2;
         let good = |certificate: &Certificate| {
-            PublicKey::of(&key).is_ok_and(|own| *certificate.public_key() == own)
+            *certificate.public_key() == own
                 && certificate.verify_signature(self.authority.public_key()).is_ok()
                 && certificate.not_after() > now.0 + half
-                && names.iter().all(|name| certificate.dns_names().contains(name))
-                && addresses.iter().all(|address| certificate.addresses().contains(address))
+                && reached_by.names.iter().all(|name| certificate.dns_names().contains(name))
+                && reached_by.addresses.iter().all(|address| certificate.addresses().contains(address))
         };
         let certificate = match read_certificate(&path)?.filter(good) {
             Some(certificate) => certificate,
             None => {
-                let profile = Profile::Server {
-                    common_name: "Steward".into(),
-                    dns_names: names.to_vec(),
-                    addresses: addresses.to_vec(),
-                };
-                let end = now.0 + SERVER_CERTIFICATE_DAYS_MAX * DAY_MILLIS;
-                let validity = Validity { not_before: now.0, not_after: Some(end) };
-                let (own, serial) = (PublicKey::of(&key)?, io::random::fill());
-                let issuer = Some(&self.authority);
-                let certificate = issue(&profile, &own, issuer, serial, validity, &self.authority_key)?;
+                let not_after = Some(now.0 + SERVER_CERTIFICATE_DAYS_MAX * DAY_MILLIS);
+                let validity = Validity { not_before: now.0, not_after };
+                let (issuer, serial) = (Some(&self.authority), io::random::fill());
+                let signer = self.authority_key.as_ref();
+                let certificate = issue(profile, &own, issuer, serial, validity, signer)?;
                 write_atomic(&path, certificate.to_pem().as_bytes(), 0o644)?;
                 certificate
             }
         };
         Ok(Identity { chain: vec![certificate.der().to_vec()], signer: Arc::new(key) })
+    }
+}
+
+/// The names and addresses that a listener is reached by: what its certificate says.
+#[derive(Clone, Debug)]
+pub struct ReachedBy {
+    names: Vec<String>,
+    addresses: Vec<IpAddr>,
+}
+
+impl ReachedBy {
+    /// `names`, `localhost`, both loopback addresses, and the address of the listener itself.
+    pub fn new(names: &[String], listener: IpAddr) -> Self {
+        let mut names = names.to_vec();
+        names.push("localhost".into());
+        let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        if !listener.is_unspecified() && !addresses.contains(&listener) {
+            addresses.push(listener);
+        }
+        ReachedBy { names, addresses }
     }
 }
 

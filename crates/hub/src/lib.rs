@@ -5,6 +5,7 @@
 //! opens the folder and the store, [`Hub::bind`] takes the port, [`Bound::serve`] answers.
 pub mod api;
 pub mod desk;
+mod devices;
 pub mod folder;
 mod health;
 pub mod limits;
@@ -19,22 +20,24 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use desk::Desk;
+use devices::{Connections, Devices};
 use fleet::room::Env;
 use fleet::text::Slug;
 use fleet::time::Millis;
 use fleet::tx::Fault;
-use folder::{Folder, FolderError};
+use folder::{Folder, FolderError, ReachedBy};
 use io::http::server::{ServerLimits, serve};
 use io::tls::TlsConfigError;
-use io::tls::server::people_config;
+use io::tls::server::{devices_config, people_config};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::{Place, Settings as StoreSettings, Store};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use wire::key::KeyRefused;
 use wire::{PublicKey, Signer};
 
@@ -45,6 +48,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where people and programs reach it.
     pub people: SocketAddr,
+    /// Where devices reach it.
+    pub devices: SocketAddr,
     /// Names that its certificate shall carry beside `localhost`.
     pub names: Vec<String>,
     /// A PostgreSQL to keep the state in; SQLite in the folder when nothing is said.
@@ -54,11 +59,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults: a free port on loopback, SQLite, the organisation `main`.
+    /// The defaults: free ports on loopback, SQLite, the organisation `main`.
     pub fn new(data: PathBuf) -> Self {
         Settings {
             data,
             people: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            devices: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             names: Vec::new(),
             postgres: None,
             organisation: Slug::main(),
@@ -107,6 +113,7 @@ pub struct Hub {
     settings: Settings,
     folder: Folder,
     desk: Desk,
+    connections: Arc<Connections>,
 }
 
 impl Hub {
@@ -123,29 +130,43 @@ impl Hub {
         };
         let checkpoint_key = PublicKey::of(folder.journal_key().as_ref())?;
         let env = Env { checkpoint_key: Some(checkpoint_key) };
-        let store_settings = StoreSettings::new(place, env.clone(), clock());
+        let connections = Arc::new(Connections::default());
+        let mut store_settings = StoreSettings::new(place, env.clone(), clock());
+        let watching = connections.clone();
+        store_settings.committed = Some(Arc::new(move |links| watching.committed(links)));
         let store = Store::open(store_settings).map_err(StartError::Store)?;
-        Ok(Hub { settings, folder, desk: Desk::new(store, env) })
+        Ok(Hub { settings, folder, desk: Desk::new(store, env), connections })
     }
 
-    /// Takes the port.
+    /// Takes the ports.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn bind(self) -> Result<Bound, StartError> {
-        let address = self.settings.people;
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| StartError::Address { address, source })?;
-        let people = listener.local_addr().map_err(|source| StartError::Address { address, source })?;
-        Ok(Bound { hub: self, listener, people })
+        let people = listen(self.settings.people).await?;
+        let devices = listen(self.settings.devices).await?;
+        Ok(Bound { hub: self, people, devices })
     }
 }
 
-/// An open hub with its port.
+/// A port, and where it is.
+struct Port {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+async fn listen(address: SocketAddr) -> Result<Port, StartError> {
+    let taken = |source| StartError::Address { address, source };
+    let listener = TcpListener::bind(address).await.map_err(taken)?;
+    let address = listener.local_addr().map_err(taken)?;
+    Ok(Port { listener, address })
+}
+
+/// An open hub with its ports.
 pub struct Bound {
     hub: Hub,
-    listener: TcpListener,
-    people: SocketAddr,
+    people: Port,
+    devices: Port,
 }
 
 impl Bound {
@@ -156,7 +177,12 @@ impl Bound {
 
     /// Where people reach it.
     pub fn people(&self) -> SocketAddr {
-        self.people
+        self.people.address
+    }
+
+    /// Where devices reach it.
+    pub fn devices(&self) -> SocketAddr {
+        self.devices.address
     }
 
     /// Makes sure that there is an administrator, and what a ready-file says.
@@ -168,7 +194,8 @@ impl Bound {
             .await
             .map_err(StartError::Refused)?;
         Ok(start::Ready {
-            people: format!("https://{}", self.people),
+            people: format!("https://{}", self.people.address),
+            devices: format!("https://{}", self.devices.address),
             ca: self.hub.folder.authority_path(),
             token,
         })
@@ -179,20 +206,39 @@ impl Bound {
     /// # Errors
     /// [`StartError`] when TLS cannot be set up.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Hub { settings, folder, desk } = self.hub;
-        let mut names = settings.names.clone();
-        names.push("localhost".into());
-        let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-        if !self.people.ip().is_unspecified() && !addresses.contains(&self.people.ip()) {
-            addresses.push(self.people.ip());
-        }
-        let identity = folder.server_identity(&names, &addresses, Millis(io::clock::now_millis()))?;
-        let tls = people_config(&identity)?;
-        let signer = folder.journal_key();
-        let work = tokio::spawn(workers::run(desk.clone(), signer.clone(), settings.organisation.clone()));
-        serve(self.listener, tls, ServerLimits::default(), router(desk.clone()), shutdown).await;
+        let Hub { settings, folder, desk, connections } = self.hub;
+        let now = Millis(io::clock::now_millis());
+        let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
+        let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
+        let devices_tls = devices_config(&folder.registrar_identity(&reached_by(&self.devices), now)?)?;
+        let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
+        let (authority, authority_key) = (folder.authority().clone(), folder.authority_key());
+        let doors =
+            Devices::new(desk.clone(), organisation.clone(), authority, authority_key, connections.clone());
+        let work =
+            tokio::spawn(workers::run(desk.clone(), signer.clone(), organisation.clone(), connections));
+        let (stop, stopping) = watch::channel(false);
+        let stopped = |mut stopping: watch::Receiver<bool>| async move {
+            // The sender is kept until both listeners ended.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        let limits = ServerLimits::default;
+        tokio::join!(
+            serve(
+                self.people.listener,
+                people_tls,
+                limits(),
+                router(desk.clone()),
+                stopped(stopping.clone())
+            ),
+            serve(self.devices.listener, devices_tls, limits(), doors.router(), stopped(stopping)),
+            async {
+                shutdown.await;
+                stop.send_replace(true);
+            },
+        );
         work.abort();
-        last_checkpoint(&desk, signer.as_ref(), &settings.organisation).await;
+        last_checkpoint(&desk, signer.as_ref(), &organisation).await;
         Ok(())
     }
 }

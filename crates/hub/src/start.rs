@@ -21,6 +21,8 @@ const LABEL: &str = "ready-file";
 pub struct Ready {
     /// Where people and programs reach the hub.
     pub people: String,
+    /// Where devices reach the hub.
+    pub devices: String,
     /// The certificate to believe.
     pub ca: PathBuf,
     /// An administrator's token, good until the next start.

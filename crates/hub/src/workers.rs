@@ -1,5 +1,6 @@
 //! What the hub does by itself: signed checkpoints, and forgetting old idempotency keys.
 use crate::desk::Desk;
+use crate::devices::Connections;
 use fleet::audit::rules::{Head, checkpoint_message};
 use fleet::audit::store::lane_list;
 use fleet::audit::view::{ForgetKeys, KeepCheckpoint};
@@ -19,7 +20,7 @@ const CHECKPOINT_EVERY_SECONDS: u64 = 60;
 const FORGET_EVERY_SECONDS: u64 = 3_600;
 
 /// Runs the hub's own work until it is dropped.
-pub async fn run(desk: Desk, signer: Arc<dyn Signer>, organisation: Slug) {
+pub async fn run(desk: Desk, signer: Arc<dyn Signer>, organisation: Slug, connections: Arc<Connections>) {
     let mut checkpoint = interval(Duration::from_secs(CHECKPOINT_EVERY_SECONDS));
     let mut forget = interval(Duration::from_secs(FORGET_EVERY_SECONDS));
     checkpoint.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -28,6 +29,7 @@ pub async fn run(desk: Desk, signer: Arc<dyn Signer>, organisation: Slug) {
     loop {
         let (work, done) = tokio::select! {
             _ = checkpoint.tick() => {
+                connections.sweep();
                 ("checkpoint", sign_heads(&desk, signer.as_ref(), &organisation, &mut signed).await)
             }
             _ = forget.tick() => {

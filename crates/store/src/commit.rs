@@ -130,7 +130,7 @@ pub fn commit(
     env: &Env,
     asks: &[Ask],
 ) -> Vec<Outcome> {
-    commit_noting(engine, &mut Frame { lane, now, env }, asks, &[])
+    commit_noting(engine, &mut Frame { lane, now, env, links: Vec::new() }, asks, &[])
 }
 
 /// What all commands of a batch share.
@@ -138,6 +138,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) lane: &'a mut Lane,
     pub(crate) now: Millis,
     pub(crate) env: &'a Env,
+    /// What was committed, in the order of the journal.
+    pub(crate) links: Vec<Link>,
 }
 
 /// [`commit`], with refusals to note in the same transaction. Notes are not repeated.
@@ -254,13 +256,14 @@ impl Draft {
     }
 
     fn kept(self, frame: &mut Frame) -> Vec<Outcome> {
-        let Frame { lane, now, .. } = frame;
+        let Frame { lane, now, links, .. } = frame;
         lane.head = self.head;
         if !self.links.is_empty() {
             lane.newest = lane.newest.max(*now);
         }
         lane.tally.batches += 1;
         lane.tally.entries += self.links.len() as u64;
+        links.extend(self.links);
         self.outcomes
     }
 }

@@ -21,7 +21,7 @@ pub use commit::{Ask, Lane, Outcome, Tally, commit, run_read};
 pub use engine::{Engine, Place};
 
 use commit::Note;
-use fleet::audit::rules::Entry;
+use fleet::audit::rules::{Entry, Link};
 use fleet::permission::Session;
 use fleet::refusal::Refusal;
 use fleet::room::{Env, Subject};
@@ -36,6 +36,10 @@ use writer::Writer;
 
 /// What time it is: asked once per batch and once per question.
 pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// Told of the entries of every batch when the disk has them and before anybody is answered. It runs
+/// on the writer's thread: it must be quick and must not ask the store.
+pub type Committed = Arc<dyn Fn(&[Link]) + Send + Sync>;
 
 /// Readers, when nobody says how many.
 const READERS: usize = 4;
@@ -55,12 +59,22 @@ pub struct Settings {
     pub env: Env,
     /// What time it is.
     pub clock: Clock,
+    /// Who is told of what was committed.
+    pub committed: Option<Committed>,
 }
 
 impl Settings {
     /// The usual settings: lane 1, 4 readers, full batches.
     pub fn new(place: Place, env: Env, clock: Clock) -> Self {
-        Settings { place, lane: 1, readers: READERS, batch_max: BATCH_COMMANDS_MAX, env, clock }
+        Settings {
+            place,
+            lane: 1,
+            readers: READERS,
+            batch_max: BATCH_COMMANDS_MAX,
+            env,
+            clock,
+            committed: None,
+        }
     }
 }
 

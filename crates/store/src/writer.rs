@@ -3,9 +3,8 @@ use crate::commit::{Ask, Frame, Lane, Note, Outcome, Tally, commit_noting};
 use crate::engine::Engine;
 use crate::limits::QUEUE_COMMANDS_MAX;
 use crate::refusals::{busy, stopping};
-use crate::{Clock, Settings, locked, migrate, spawned};
+use crate::{Settings, locked, migrate, spawned};
 use fleet::refusal::Refusal;
-use fleet::room::Env;
 use fleet::tx::{Fault, FaultKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -117,23 +116,16 @@ impl Work {
                 Job::Note(note) => notes.push(note),
             }
         }
-        let Settings { clock, env, .. } = &self.settings;
-        let outcomes = commit(&mut *self.engine, &mut self.lane, clock, env, &asks, &notes);
+        let Settings { clock, env, committed, .. } = &self.settings;
+        let mut frame = Frame { lane: &mut self.lane, now: clock(), env, links: Vec::new() };
+        let outcomes = commit_noting(&mut *self.engine, &mut frame, &asks, &notes);
+        if let Some(committed) = committed {
+            committed(&frame.links);
+        }
         *locked(&self.shared.tally) = self.lane.tally();
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             // Whoever asked may have gone; what was done stays done.
             let _ = answer.send(outcome);
         }
     }
-}
-
-fn commit(
-    engine: &mut dyn Engine,
-    lane: &mut Lane,
-    clock: &Clock,
-    env: &Env,
-    asks: &[Ask],
-    notes: &[Note],
-) -> Vec<Outcome> {
-    commit_noting(engine, &mut Frame { lane, now: clock(), env }, asks, notes)
 }

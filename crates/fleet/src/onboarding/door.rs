@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use wire::certificate::chain::{Purpose, verify_chain};
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
+use wire::status::{ENROLL_STATUS_PATH, Status};
 use wire::{Certificate, PublicKey};
 
 /// Who asks, after TLS proved that it holds the key of the certificate that it showed.
@@ -142,23 +143,23 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub fn open(request: Request, authority: &Certificate) -> Step {
     let asked = match (request.post, request.path.as_str()) {
         // RFC 7030 section 4.1.2: no authentication of the client is required.
-        (false, "/.well-known/est/cacerts") => {
+        (false, est::CA_CERTS_PATH) => {
             let body = est::certs_only(std::slice::from_ref(authority));
             return Step::Answer(base64(est::PKCS7, &body));
         }
-        (false, "/.well-known/est/csrattrs") => {
+        (false, est::CSR_ATTRS_PATH) => {
             return Step::Answer(base64(est::CSR_ATTRS, &CsrAttributes::p256().to_der()));
         }
-        (true, "/.well-known/est/simpleenroll") => enrol(request, false),
-        (true, "/.well-known/est/simplereenroll") => enrol(request, true),
-        (true, "/.well-known/brski/enrollstatus") => report(request),
+        (true, est::SIMPLE_ENROLL_PATH) => enrol(request, false),
+        (true, est::SIMPLE_REENROLL_PATH) => enrol(request, true),
+        (true, ENROLL_STATUS_PATH) => report(request),
         (
             _,
-            "/.well-known/est/cacerts"
-            | "/.well-known/est/csrattrs"
-            | "/.well-known/est/simpleenroll"
-            | "/.well-known/est/simplereenroll"
-            | "/.well-known/brski/enrollstatus",
+            est::CA_CERTS_PATH
+            | est::CSR_ATTRS_PATH
+            | est::SIMPLE_ENROLL_PATH
+            | est::SIMPLE_REENROLL_PATH
+            | ENROLL_STATUS_PATH,
         ) => return Step::Answer(text(405, "this door is asked with the other of GET and POST")),
         _ => Err(Refusal::new(Sort::NotFound, "door-unknown", "there is no such door")),
     };
@@ -175,7 +176,7 @@ fn text(status: u16, body: &str) -> Answer {
 }
 
 /// RFC 7030 section 4.2.3: a suitable 4xx or 5xx with words for a person.
-fn refused(refusal: &Refusal) -> Answer {
+pub fn refused(refusal: &Refusal) -> Answer {
     let status = match refusal.sort {
         Sort::Malformed | Sort::TooMuch => 400,
         Sort::NotSignedIn => 401,
@@ -220,6 +221,10 @@ fn enrol(request: Request, again: bool) -> Result<Step, Refusal> {
 }
 
 fn check_csr(csr: &Csr, proof: &Proof, certificate: &Certificate, again: bool) -> Result<(), Refusal> {
+    if again && !matches!(proof, Proof::Ldevid { .. }) {
+        let detail = "a renewal is asked for with the LDevID that is to be renewed";
+        return Err(Refusal::new(Sort::NotPermitted, "not-an-ldevid", detail));
+    }
     // RFC 8995 section 5.9.2: the request is checked against the attributes that were asked for.
     if !CsrAttributes::p256().unmet_by(csr).is_empty() {
         let why = "the request has to be for a P-256 key and signed with ECDSA and SHA-256, as csrattrs says";
@@ -229,10 +234,6 @@ fn check_csr(csr: &Csr, proof: &Proof, certificate: &Certificate, again: bool) -
     if again && csr.subject() != certificate.subject() {
         let why = "the subject differs from that of the certificate being renewed (RFC 7030 section 4.2.2)";
         return Err(malformed("another-subject", why));
-    }
-    if again && !matches!(proof, Proof::Ldevid { .. }) {
-        let detail = "a renewal is asked for with the LDevID that is to be renewed";
-        return Err(Refusal::new(Sort::NotPermitted, "not-an-ldevid", detail));
     }
     match (csr.serial_number(), certificate.serial_number()) {
         (Some(asked), Some(shown)) if asked != shown => Err(malformed(
@@ -292,16 +293,11 @@ fn issued(certificate: &Certificate) -> Answer {
 /// RFC 8995 section 5.9.4.
 fn report(request: Request) -> Result<Step, Refusal> {
     let (proof, _) = device(request.peer)?;
-    let status: Json = serde_json::from_slice(&request.body).map_err(|why| malformed("bad-json", why))?;
-    let (Some(1), Some(good)) = (status["version"].as_u64(), status["status"].as_bool()) else {
-        let why = "`version` has to be 1 and `status` true or false (RFC 8995 section 5.9.4)";
-        return Err(malformed("bad-enrollstatus", why));
-    };
-    let reason = status["reason"].as_str().unwrap_or_default();
-    let cut = (0..=REASON_BYTES_MAX.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at));
-    let reason = reason[..cut.unwrap_or(0)].to_string();
+    let status = Status::from_json(&request.body).map_err(|why| malformed("bad-enrollstatus", why))?;
+    let mut reason = status.reason.unwrap_or_default();
+    reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
     let then = |outcome: Result<Json, Refusal>| {
         Step::Answer(outcome.map_or_else(|refusal| refused(&refusal), |_| text(200, "noted")))
     };
-    Ok(Step::Run(Box::new(Report { proof, good, reason }), Box::new(then)))
+    Ok(Step::Run(Box::new(Report { proof, good: status.good, reason }), Box::new(then)))
 }

@@ -1,0 +1,186 @@
+//! The devices' listener: TLS proved who holds which key, the room's door judges and answers.
+use crate::desk::Desk;
+use crate::limits::{BODY_SECONDS_MAX, LDEVID_DAYS_MAX};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use fleet::audit::rules::Link;
+use fleet::limits::DOOR_BODY_BYTES_MAX;
+use fleet::onboarding::door::{self, Answer, Peer, Step};
+use fleet::onboarding::rules::Event;
+use fleet::onboarding::view::{Proof, Work};
+use fleet::permission::Session;
+use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::room::Room;
+use fleet::text::Slug;
+use io::http::server::{Closer, Peer as Connection};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use wire::certificate::profile::{Profile, Validity, issue};
+use wire::{Certificate, PublicKey, Signer};
+
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// What the devices' listener needs.
+pub struct Devices {
+    desk: Desk,
+    organisation: Slug,
+    authority: Certificate,
+    authority_key: Arc<dyn Signer>,
+    connections: Arc<Connections>,
+}
+
+impl Devices {
+    /// The listener's half of a hub; `authority` issues the LDevIDs.
+    pub fn new(
+        desk: Desk,
+        organisation: Slug,
+        authority: Certificate,
+        authority_key: Arc<dyn Signer>,
+        connections: Arc<Connections>,
+    ) -> Self {
+        Devices { desk, organisation, authority, authority_key, connections }
+    }
+
+    /// Everything the listener answers.
+    pub fn router(self) -> Router {
+        Router::new().fallback(answer).with_state(Arc::new(self))
+    }
+
+    async fn answer(&self, request: Request, connection: &Connection) -> Result<Answer, Refusal> {
+        let peer = self.judge(connection).await?;
+        let session = self.session(&peer);
+        if let Peer::Device { proof: Proof::Ldevid { serial }, .. } = &peer {
+            self.connections.add(serial, &connection.closer);
+        }
+        let step = door::open(plain(request, peer).await?, &self.authority);
+        Ok(self.drive(step, &session).await)
+    }
+
+    fn session(&self, peer: &Peer) -> Session {
+        let serial_number = match peer {
+            Peer::Device { certificate, .. } => certificate.serial_number(),
+            Peer::Nobody => None,
+        };
+        Session::of_device(serial_number.as_deref().unwrap_or("unknown"), self.organisation.clone())
+    }
+
+    async fn judge(&self, connection: &Connection) -> Result<Peer, Refusal> {
+        let (chain, organisation) = (connection.chain.clone(), self.organisation.clone());
+        let authority = self.authority.clone();
+        self.desk.look(move |tx, now| door::judge(tx, &organisation, &authority, &chain, now)).await
+    }
+
+    async fn drive(&self, mut step: Step, session: &Session) -> Answer {
+        loop {
+            step = match step {
+                Step::Answer(answer) => return answer,
+                Step::Run(call, then) => then(self.desk.call(session, call, None).await),
+                Step::Sign(work, key, then) => then(self.sign(&work, &key)),
+            }
+        }
+    }
+
+    /// Signs with the hub's own key, outside of the transaction.
+    fn sign(&self, work: &Work, key: &PublicKey) -> Result<Certificate, Refusal> {
+        let profile =
+            Profile::LdevId { serial_number: work.serial_number.clone(), device_id: work.device.clone() };
+        let not_after = work.not_before.0 + LDEVID_DAYS_MAX * DAY_MILLIS;
+        let validity = Validity { not_before: work.not_before.0, not_after: Some(not_after) };
+        issue(&profile, key, Some(&self.authority), work.serial, validity, self.authority_key.as_ref())
+            .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
+    }
+}
+
+async fn answer(State(devices): State<Arc<Devices>>, request: Request) -> Response {
+    let Some(connection) = request.extensions().get::<Connection>().cloned() else {
+        tracing::error!("a request without its connection");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match devices.answer(request, &connection).await {
+        Ok(answer) => response(answer),
+        // A peer whose chain is not good, or whose LDevID ended, gets no byte of HTTP.
+        Err(refusal) if refusal.sort == Sort::NotPermitted => {
+            tracing::info!(address = %connection.address, code = refusal.code, detail = refusal.detail, "refused");
+            connection.closer.close();
+            StatusCode::FORBIDDEN.into_response()
+        }
+        Err(refusal) => response(door::refused(&refusal)),
+    }
+}
+
+/// The request as the door takes it.
+async fn plain(request: Request, peer: Peer) -> Result<door::Request, Refusal> {
+    let post = request.method() == Method::POST;
+    if !post && request.method() != Method::GET {
+        return Err(Refusal::new(Sort::Malformed, "wrong-method", "a door is asked with GET or POST"));
+    }
+    let path = request.uri().path().to_string();
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default().to_string();
+    let within = Duration::from_secs(BODY_SECONDS_MAX);
+    let body = io::http::body::read_body(request.into_body(), DOOR_BODY_BYTES_MAX, within)
+        .await
+        .map_err(|why| Refusal::new(Sort::Malformed, "bad-body", why.to_string()))?;
+    Ok(door::Request { post, path, content_type, body: body.to_vec(), peer })
+}
+
+fn response(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Body::from(answer.body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    if let Some(seconds) = answer.retry_after_seconds {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// The open connections by the LDevID that they were opened with, so that they end with it.
+#[derive(Default)]
+pub struct Connections(Mutex<HashMap<String, Vec<Closer>>>);
+
+impl Connections {
+    fn add(&self, serial: &str, closer: &Closer) {
+        let mut open = self.open();
+        let closers = open.entry(serial.to_string()).or_default();
+        closers.retain(|closer| !closer.is_over());
+        if !closers.iter().any(|known| known.is(closer)) {
+            closers.push(closer.clone());
+        }
+    }
+
+    /// Ends the connections of every LDevID that `links` say has ended. The store calls it when the
+    /// disk has them and before anybody is answered.
+    pub fn committed(&self, links: &[Link]) {
+        for link in links.iter().filter(|link| link.entry.room == fleet::onboarding::Onboarding::NAME) {
+            match serde_json::from_str(&link.entry.detail) {
+                Ok(Event::Revoked { serials, .. }) => serials.iter().for_each(|serial| self.end(serial)),
+                Ok(Event::Superseded { serial }) => self.end(&serial),
+                _ => {}
+            }
+        }
+    }
+
+    /// Forgets connections that are over.
+    pub fn sweep(&self) {
+        self.open().retain(|_, closers| {
+            closers.retain(|closer| !closer.is_over());
+            !closers.is_empty()
+        });
+    }
+
+    fn end(&self, serial: &str) {
+        for closer in self.open().remove(serial).unwrap_or_default() {
+            closer.close();
+        }
+    }
+
+    /// What it guards is whole between two statements, so a panic elsewhere spoils nothing.
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Vec<Closer>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

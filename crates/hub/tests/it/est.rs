@@ -1,0 +1,360 @@
+//! Enrolment by EST (RFC 7030, RFC 8951), with curl as the client and OpenSSL as maker and judge.
+use crate::support::{Running, have, output, run};
+use fleet::onboarding::view::{Proof, Report};
+use serde_json::json;
+use std::path::Path;
+
+const TOOLS: &[&str] = &["openssl", "curl"];
+
+/// A maker's authority and one device's IDevID, made by OpenSSL in `folder`.
+fn maker(folder: &Path, serial_number: &str) {
+    let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let mut authority = vec!["req", "-x509", "-days", "3650", "-subj", "/O=Lumen/CN=Lumen authority"];
+    authority.extend(ec);
+    authority.extend([
+        "-addext",
+        "basicConstraints=critical,CA:TRUE",
+        "-keyout",
+        "maker.key",
+        "-out",
+        "maker.pem",
+    ]);
+    run(folder, "openssl", &authority);
+    let subject = format!("/O=Lumen/serialNumber={serial_number}");
+    let mut request = vec!["req", "-new", "-subj", &subject, "-keyout", "idevid.key", "-out", "idevid.csr"];
+    request.extend(ec);
+    run(folder, "openssl", &request);
+    std::fs::write(folder.join("idevid.ext"), "keyUsage=critical,digitalSignature\n").expect("written");
+    let sign =
+        ["x509", "-req", "-in", "idevid.csr", "-CA", "maker.pem", "-CAkey", "maker.key", "-CAcreateserial"];
+    let sign: Vec<&str> =
+        sign.into_iter().chain(["-days", "3650", "-extfile", "idevid.ext", "-out", "idevid.pem"]).collect();
+    run(folder, "openssl", &sign);
+}
+
+/// A key and a base64 request for it, as RFC 7030 section 4.2.1 wants it.
+fn request(folder: &Path, name: &str, subject: &str) {
+    let (key, pem, body) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.b64"));
+    let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let mut make = vec!["req", "-new", "-subj", subject, "-keyout", &key, "-out", &pem];
+    make.extend(ec);
+    run(folder, "openssl", &make);
+    let text = std::fs::read_to_string(folder.join(pem)).expect("a request");
+    let base64: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+    std::fs::write(folder.join(body), base64).expect("written");
+}
+
+struct Said {
+    status: String,
+    head: String,
+}
+
+/// Asks the devices' listener with curl; the body goes to `answer`.
+fn curl(hub: &Running, identity: Option<&str>, path: &str, post: Option<(&str, &str)>) -> Said {
+    let url = format!("https://{}{path}", hub.devices);
+    let authority = hub.authority();
+    let mut arguments = vec!["--silent", "--show-error", "--max-time", "10", "--dump-header", "head"];
+    arguments.extend([
+        "--output",
+        "answer",
+        "--write-out",
+        "%{http_code}",
+        "--cacert",
+        authority.to_str().expect("UTF-8"),
+    ]);
+    let (certificate, key) = identity.map(|i| (format!("{i}.pem"), format!("{i}.key"))).unwrap_or_default();
+    if identity.is_some() {
+        arguments.extend(["--cert", &certificate, "--key", &key]);
+    }
+    let (media_type, body) =
+        post.map(|(t, b)| (format!("Content-Type: {t}"), format!("@{b}"))).unwrap_or_default();
+    if post.is_some() {
+        arguments.extend(["--header", &media_type, "--data-binary", &body]);
+    }
+    arguments.push(&url);
+    let folder = hub.folder.path();
+    for old in ["head", "answer"] {
+        let _ = std::fs::remove_file(folder.join(old));
+    }
+    let output = output(folder, "curl", &arguments);
+    let head = std::fs::read_to_string(folder.join("head")).unwrap_or_default();
+    Said { status: String::from_utf8_lossy(&output.stdout).into_owned(), head }
+}
+
+fn said(hub: &Running) -> String {
+    std::fs::read_to_string(hub.path("answer")).unwrap_or_default()
+}
+
+/// The certificate in an enrolment's answer, taken out by OpenSSL, as `name`.pem.
+fn keep_certificate(hub: &Running, name: &str) {
+    let folder = hub.folder.path();
+    run(folder, "openssl", &["base64", "-d", "-A", "-in", "answer", "-out", "answer.p7"]);
+    let file = format!("{name}.pem");
+    run(folder, "openssl", &["pkcs7", "-inform", "DER", "-in", "answer.p7", "-print_certs", "-out", &file]);
+    run(folder, "openssl", &["verify", "-CAfile", "hub/ca.pem", &file]);
+}
+
+fn trusting_hub(serial_number: &str) -> Running {
+    let hub = Running::start();
+    maker(hub.folder.path(), serial_number);
+    let certificate = std::fs::read_to_string(hub.path("maker.pem")).expect("a certificate");
+    hub.ask("anchor add", json!({"anchor": "lumen", "certificate": certificate})).expect("trusted");
+    hub
+}
+
+/// A device that went all the way: `ldevid.pem` and `ldevid.key` are good.
+fn enrolled_hub(serial_number: &str) -> Running {
+    let hub = trusting_hub(serial_number);
+    let device = format!("lumen-{serial_number}");
+    request(hub.folder.path(), "ldevid", &format!("/serialNumber={serial_number}"));
+    let ask = || {
+        curl(
+            &hub,
+            Some("idevid"),
+            "/.well-known/est/simpleenroll",
+            Some(("application/pkcs10", "ldevid.b64")),
+        )
+    };
+    assert_eq!(ask().status, "202");
+    hub.ask("onboarding admit", json!({"device": device})).expect("admitted");
+    assert_eq!(ask().status, "200", "{}", said(&hub));
+    keep_certificate(&hub, "ldevid");
+    std::fs::write(hub.path("status"), r#"{"version":1,"status":true}"#).expect("written");
+    let status =
+        curl(&hub, Some("ldevid"), "/.well-known/brski/enrollstatus", Some(("application/json", "status")));
+    assert_eq!(status.status, "200", "{}", said(&hub));
+    hub
+}
+
+fn stage(hub: &Running, device: &str) -> String {
+    let shown = hub.ask("device show", json!({"device": device})).expect("a device");
+    shown["stage"].as_str().expect("a stage").to_string()
+}
+
+#[test]
+fn curl_enrols() {
+    if !have("est::curl_enrols", TOOLS) {
+        return;
+    }
+    let hub = trusting_hub("A1");
+    let folder = hub.folder.path();
+
+    assert_eq!(curl(&hub, None, "/.well-known/est/cacerts", None).status, "200");
+    run(folder, "openssl", &["base64", "-d", "-A", "-in", "answer", "-out", "cacerts.p7"]);
+    let certificates =
+        run(folder, "openssl", &["pkcs7", "-inform", "DER", "-in", "cacerts.p7", "-print_certs"]);
+    assert!(certificates.contains("Steward main"), "{certificates}");
+
+    assert_eq!(curl(&hub, Some("idevid"), "/.well-known/est/csrattrs", None).status, "200");
+    run(folder, "openssl", &["base64", "-d", "-A", "-in", "answer", "-out", "csrattrs"]);
+    let attributes = run(folder, "openssl", &["asn1parse", "-inform", "DER", "-in", "csrattrs"]);
+    assert!(attributes.contains("prime256v1") && attributes.contains("ecdsa-with-SHA256"), "{attributes}");
+
+    request(folder, "ldevid", "/serialNumber=A1");
+    let ask = || {
+        curl(
+            &hub,
+            Some("idevid"),
+            "/.well-known/est/simpleenroll",
+            Some(("application/pkcs10", "ldevid.b64")),
+        )
+    };
+    let waiting = ask();
+    assert_eq!(waiting.status, "202");
+    assert!(waiting.head.to_lowercase().contains("retry-after: "), "{}", waiting.head);
+    assert_eq!(stage(&hub, "lumen-A1"), "discovered");
+
+    hub.ask("onboarding admit", json!({"device": "lumen-A1"})).expect("admitted");
+    assert_eq!(stage(&hub, "lumen-A1"), "onboarding");
+    assert_eq!(ask().status, "200");
+    keep_certificate(&hub, "ldevid");
+    let first = said(&hub);
+    assert_eq!(ask().status, "200", "an answer that was lost is given again");
+    assert_eq!(said(&hub), first);
+    let text = run(folder, "openssl", &["x509", "-in", "ldevid.pem", "-noout", "-text"]);
+    assert!(text.contains("serialNumber = A1") && text.contains("TLS Web Client Authentication"), "{text}");
+
+    std::fs::write(folder.join("status"), r#"{"version":1,"status":true,"reason":"fine"}"#).expect("written");
+    let report = |identity| {
+        curl(&hub, Some(identity), "/.well-known/brski/enrollstatus", Some(("application/json", "status")))
+    };
+    assert_eq!(report("idevid").status, "409", "success is told with the new LDevID");
+    assert_eq!(stage(&hub, "lumen-A1"), "onboarding");
+    assert_eq!(report("ldevid").status, "200");
+    assert_eq!(stage(&hub, "lumen-A1"), "operational");
+    hub.ask("audit check", json!({})).expect("rows equal the journal");
+    hub.ask("audit verify", json!({})).expect("the journal is whole");
+}
+
+#[test]
+fn curl_renews() {
+    if !have("est::curl_renews", TOOLS) {
+        return;
+    }
+    let hub = enrolled_hub("A1");
+    let subject = run(
+        hub.folder.path(),
+        "openssl",
+        &["x509", "-in", "ldevid.pem", "-noout", "-subject", "-nameopt", "compat"],
+    );
+    let subject = subject.trim().trim_start_matches("subject=").to_string();
+    request(hub.folder.path(), "next", &subject);
+    let renew = |identity| {
+        curl(
+            &hub,
+            Some(identity),
+            "/.well-known/est/simplereenroll",
+            Some(("application/pkcs10", "next.b64")),
+        )
+    };
+    assert_eq!(renew("idevid").status, "403", "a renewal is asked for with the LDevID");
+    assert_eq!(renew("ldevid").status, "200", "{}", said(&hub));
+    keep_certificate(&hub, "next");
+    request(hub.folder.path(), "other", "/serialNumber=A1/CN=somebody-else");
+    let other = curl(
+        &hub,
+        Some("next"),
+        "/.well-known/est/simplereenroll",
+        Some(("application/pkcs10", "other.b64")),
+    );
+    assert_eq!(other.status, "400", "{}", said(&hub));
+    let shown = hub.ask("onboarding show", json!({"device": "lumen-A1"})).expect("shown");
+    assert_eq!(
+        shown["ldevids"].as_array().map(Vec::len),
+        Some(2),
+        "both are good while it takes up the new one"
+    );
+}
+
+#[test]
+fn what_is_not_well_formed_is_refused_and_nothing_is_stored() {
+    if !have("est::what_is_not_well_formed", TOOLS) {
+        return;
+    }
+    let hub = trusting_hub("A1");
+    request(hub.folder.path(), "good", "/serialNumber=A1");
+    request(hub.folder.path(), "foreign", "/serialNumber=B2");
+    std::fs::write(hub.path("garbage.b64"), "!!! not base64 !!!").expect("written");
+    std::fs::write(hub.path("empty.b64"), "").expect("written");
+    std::fs::write(hub.path("huge.b64"), "A".repeat(70_000)).expect("written");
+    let check = |identity: Option<&str>, path: &str, post: Option<(&str, &str)>, status: &str, code: &str| {
+        assert_eq!(curl(&hub, identity, path, post).status, status, "{path} {post:?}: {}", said(&hub));
+        assert!(said(&hub).starts_with(code), "{path} {post:?}: {}", said(&hub));
+    };
+    let enrol = "/.well-known/est/simpleenroll";
+    let pkcs10 = "application/pkcs10";
+    check(None, enrol, Some((pkcs10, "good.b64")), "401", "no-certificate");
+    check(Some("idevid"), enrol, Some(("application/json", "good.b64")), "400", "not-pkcs10");
+    check(Some("idevid"), enrol, Some((pkcs10, "garbage.b64")), "400", "bad-est-body");
+    check(Some("idevid"), enrol, Some((pkcs10, "empty.b64")), "400", "bad-");
+    check(Some("idevid"), enrol, Some((pkcs10, "huge.b64")), "400", "bad-");
+    check(Some("idevid"), enrol, Some((pkcs10, "foreign.b64")), "400", "another-serial-number");
+    check(Some("idevid"), enrol, None, "405", "");
+    check(Some("idevid"), "/.well-known/est/fullcmc", None, "404", "door-unknown");
+    let counts = hub.ask("device count", json!({})).expect("counts");
+    assert_eq!(counts["total"], 0);
+}
+
+#[test]
+fn a_stranger_gets_no_byte() {
+    if !have("est::a_stranger_gets_no_byte", TOOLS) {
+        return;
+    }
+    let hub = Running::start();
+    maker(hub.folder.path(), "A1");
+    let answer = curl(&hub, Some("idevid"), "/.well-known/est/csrattrs", None);
+    assert_eq!((answer.status.as_str(), answer.head.as_str()), ("000", ""));
+}
+
+/// A revoked device: its open connection, its next one, and one that tries to resume get no byte.
+#[test]
+fn a_revoked_device_gets_no_byte() {
+    if !have("est::a_revoked_device_gets_no_byte", TOOLS) {
+        return;
+    }
+    let hub = enrolled_hub("A1");
+    let address = hub.devices.to_string();
+    let folder = hub.folder.path();
+    let session = [
+        "s_client",
+        "-connect",
+        &address,
+        "-CAfile",
+        "hub/ca.pem",
+        "-cert",
+        "ldevid.pem",
+        "-key",
+        "ldevid.key",
+        "-quiet",
+        "-ign_eof",
+    ];
+    let request = "GET /.well-known/est/csrattrs HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut open = OpenConnection::start(folder, &session);
+    let first = open.ask(request);
+    assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+
+    hub.ask("device retire", json!({"device": "lumen-A1", "why": "test"})).expect("retired");
+
+    assert_eq!(open.rest(request), "", "the open connection ended without a byte");
+    let next = curl(&hub, Some("ldevid"), "/.well-known/est/csrattrs", None);
+    assert_eq!((next.status.as_str(), next.head.as_str()), ("000", ""));
+    let refused =
+        hub.own(Report { proof: Proof::Ldevid { serial: "00".into() }, good: true, reason: String::new() });
+    assert_eq!(refused.map_err(|why| why.code), Err("ldevid-ended"));
+    assert_eq!(stage(&hub, "lumen-A1"), "retired");
+}
+
+/// One `openssl s_client` whose input stays open.
+struct OpenConnection {
+    child: std::process::Child,
+    input: std::process::ChildStdin,
+    output: std::process::ChildStdout,
+}
+
+impl OpenConnection {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("openssl");
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("openssl");
+        let input = child.stdin.take().expect("its input");
+        let output = child.stdout.take().expect("its output");
+        OpenConnection { child, input, output }
+    }
+
+    /// Sends a request and reads the beginning of the answer.
+    fn ask(&mut self, request: &str) -> String {
+        use std::io::{Read as _, Write as _};
+        self.input.write_all(request.as_bytes()).expect("sent");
+        let mut some = [0; 4096];
+        let mut answer = Vec::new();
+        // Head and body may come in two pieces; the body is base64 and ends the answer.
+        while !answer.windows(4).any(|w| w == b"\r\n\r\n") || answer.ends_with(b"\r\n\r\n") {
+            let read = self.output.read(&mut some).expect("an answer");
+            assert_ne!(read, 0, "the connection ended: {}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&some[..read]);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Sends a request if that is still possible, and reads to the end.
+    fn rest(mut self, request: &str) -> String {
+        use std::io::{Read as _, Write as _};
+        let _ = self.input.write_all(request.as_bytes());
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("the end");
+        rest
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

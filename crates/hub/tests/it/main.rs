@@ -1,0 +1,4 @@
+//! A whole hub on loopback, judged by OpenSSL and curl.
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+mod est;
+mod support;

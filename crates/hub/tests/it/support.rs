@@ -1,0 +1,105 @@
+//! A running hub, and the programs that judge it.
+use fleet::operation::Operation;
+use fleet::permission::Session;
+use fleet::refusal::Refusal;
+use fleet::text::Slug;
+use hub::desk::Desk;
+use hub::{Hub, Settings};
+use serde_json::Value as Json;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+/// A hub that runs until it is dropped.
+pub struct Running {
+    pub runtime: Runtime,
+    pub folder: TempDir,
+    pub devices: SocketAddr,
+    desk: Desk,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Running {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("hub");
+        let hub = Hub::open(Settings::new(data)).expect("the hub opens");
+        let runtime = Runtime::new().expect("a runtime");
+        let bound = runtime.block_on(hub.bind()).expect("ports");
+        let (desk, devices) = (bound.desk().clone(), bound.devices());
+        let (stop, stopped) = oneshot::channel::<()>();
+        runtime.spawn(async move {
+            let ended = bound.serve(async { drop(stopped.await) }).await;
+            ended.expect("the hub serves");
+        });
+        Running { runtime, folder, devices, desk, stop: Some(stop) }
+    }
+
+    /// Asks as an administrator.
+    pub fn ask(&self, operation: &str, arguments: Json) -> Result<Json, Refusal> {
+        let (noun, verb) = operation.split_once(' ').expect("noun verb");
+        let row = fleet::operation(noun, verb).expect("an operation");
+        let session = Session::of_hub("test", Slug::main());
+        self.runtime.block_on(self.desk.run(&session, row, arguments, None))
+    }
+
+    /// Asks something that is in no table.
+    pub fn own(&self, call: impl Operation) -> Result<Json, Refusal> {
+        let session = Session::of_hub("test", Slug::main());
+        self.runtime.block_on(self.desk.own(&session, call))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The domain authority's certificate.
+    pub fn authority(&self) -> PathBuf {
+        self.path("hub/ca.pem")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+    }
+}
+
+/// Runs a program in `folder` and expects it to succeed.
+pub fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
+    let output = output(folder, program, arguments);
+    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let _ = write!(said, "{}", String::from_utf8_lossy(&output.stderr));
+        panic!("{program} {arguments:?}: {said}");
+    }
+    said
+}
+
+/// Runs a program in `folder`.
+pub fn output(folder: &Path, program: &str, arguments: &[&str]) -> Output {
+    let run = Command::new(program).args(arguments).current_dir(folder).output();
+    run.unwrap_or_else(|why| panic!("{program}: {why}"))
+}
+
+/// Whether a program is there; if not, the test says that it skips.
+pub fn have(test: &str, programs: &[&str]) -> bool {
+    let missing = programs.iter().find(|p| Command::new(p).arg("--version").output().is_err());
+    let Some(program) = missing else { return true };
+    skip(test, &format!("{program} is not on this machine"));
+    false
+}
+
+fn skip(test: &str, why: &str) {
+    use std::io::Write as _;
+    let line = format!("SKIP {test}: {why}");
+    eprintln!("{line}");
+    if let Some(file) = std::env::var_os("STEWARD_SKIPS") {
+        let appended = std::fs::OpenOptions::new().create(true).append(true).open(file);
+        appended.and_then(|mut file| writeln!(file, "{line}")).expect("the list of skips takes a line");
+    }
+}
