@@ -8,14 +8,14 @@ use x509_cert::time::Time;
 pub const NO_END: i64 = 253_402_300_799_000;
 
 /// The last moment that is written as UTCTime, RFC 5280 section 4.1.2.5: the end of 2049.
-const UTC_TIME_YEAR_MAX: u16 = UtcTime::MAX_YEAR;
+const UTC_TIME_LAST_YEAR: u16 = UtcTime::MAX_YEAR;
 
 /// A time as it stands in certificates and signatures, in whole seconds; nothing before 1970 or
 /// after 9999.
 pub(crate) fn to_asn1(millis: i64) -> Option<Time> {
     let seconds = u64::try_from(millis.div_euclid(1000)).ok()?;
     let moment = DateTime::from_unix_duration(Duration::from_secs(seconds)).ok()?;
-    if moment.year() <= UTC_TIME_YEAR_MAX {
+    if moment.year() <= UTC_TIME_LAST_YEAR {
         return UtcTime::from_date_time(moment).ok().map(Time::UtcTime);
     }
     Some(Time::GeneralTime(GeneralizedTime::from_date_time(moment)))

@@ -1,6 +1,5 @@
 //! Tests of wire from outside: published vectors, OpenSSL as a judge, and hostile bytes.
-// A helper that fails is a test that fails.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
 mod certificate;
 mod chain;
