@@ -43,12 +43,12 @@ impl Postgres {
 
     /// Begins a transaction; a connection that was lost while idle is opened anew.
     fn begin(&mut self, sql: &str) -> Result<&mut Link, Fault> {
-        let old = self.link.take().and_then(|mut link| link.run(sql).is_ok().then_some(link));
+        let old = self.link.take().and_then(|mut link| link.begin(sql).is_ok().then_some(link));
         let link = match old {
             Some(link) => link,
             None => {
                 let mut link = Link::open(&self.config)?;
-                link.run(sql)?;
+                link.begin(sql)?;
                 link
             }
         };
@@ -85,6 +85,8 @@ impl Engine for Postgres {
 struct Link {
     client: Client,
     prepared: HashMap<&'static str, Statement>,
+    /// Transactions begun.
+    begun: u64,
     /// The first statement since the mark that failed.
     failed: Option<Fault>,
 }
@@ -94,7 +96,15 @@ impl Link {
         let unavailable = |e: Error| Fault::new(FaultKind::Unavailable, words(&e));
         let mut client = config.connect(NoTls).map_err(unavailable)?;
         client.batch_execute(WAIT_FOR_THE_DISK).map_err(unavailable)?;
-        Ok(Link { client, prepared: HashMap::new(), failed: None })
+        Ok(Link { client, prepared: HashMap::new(), begun: 0, failed: None })
+    }
+
+    /// Begins a transaction. As often as their number doubles, the server is told to plan anew: a plan
+    /// that was made while a table was empty may walk all of it, and is kept until a vacuum comes by.
+    fn begin(&mut self, sql: &str) -> Result<(), Fault> {
+        self.begun += 1;
+        self.run(sql)?;
+        if self.begun.is_power_of_two() { self.run("DISCARD PLANS") } else { Ok(()) }
     }
 
     fn run(&mut self, sql: &str) -> Result<(), Fault> {
