@@ -8,6 +8,7 @@
 pub mod account;
 pub mod audit;
 pub mod device;
+pub mod door;
 pub mod id;
 pub mod limits;
 pub mod onboarding;

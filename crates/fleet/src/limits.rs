@@ -31,3 +31,5 @@ pub const DEVICE_LDEVIDS_MAX: usize = 2;
 pub const DOOR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// What a device says of its own failure, as far as it is kept.
 pub const REASON_BYTES_MAX: usize = 512;
+/// Life of an LDevID. A device renews it in time.
+pub const LDEVID_DAYS_MAX: i64 = 90;

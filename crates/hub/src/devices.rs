@@ -1,48 +1,38 @@
 //! The devices' listener: TLS proved who holds which key, the room's door judges and answers.
+use crate::authority::{Authority, response};
 use crate::desk::Desk;
-use crate::limits::{BODY_SECONDS_MAX, LDEVID_DAYS_MAX};
+use crate::limits::BODY_SECONDS_MAX;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet::audit::rules::Link;
+use fleet::door::Answer;
 use fleet::limits::DOOR_BODY_BYTES_MAX;
-use fleet::onboarding::door::{self, Answer, Peer, Step};
+use fleet::onboarding::door::{self, Peer};
 use fleet::onboarding::rules::Event;
-use fleet::onboarding::view::{Proof, Work};
+use fleet::onboarding::view::Proof;
 use fleet::permission::Session;
-use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::refusal::{Refusal, Sort};
 use fleet::room::Room;
 use fleet::text::Slug;
 use io::http::server::{Closer, Peer as Connection};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use wire::certificate::profile::{Profile, Validity, issue};
-use wire::{Certificate, PublicKey, Signer};
-
-const DAY_MILLIS: i64 = 86_400_000;
 
 /// What the devices' listener needs.
 pub struct Devices {
     desk: Desk,
     organisation: Slug,
-    authority: Certificate,
-    authority_key: Arc<dyn Signer>,
+    authority: Authority,
     connections: Arc<Connections>,
 }
 
 impl Devices {
     /// The listener's half of a hub; `authority` issues the LDevIDs.
-    pub fn new(
-        desk: Desk,
-        organisation: Slug,
-        authority: Certificate,
-        authority_key: Arc<dyn Signer>,
-        connections: Arc<Connections>,
-    ) -> Self {
-        Devices { desk, organisation, authority, authority_key, connections }
+    pub fn new(desk: Desk, organisation: Slug, authority: Authority, connections: Arc<Connections>) -> Self {
+        Devices { desk, organisation, authority, connections }
     }
 
     /// Everything the listener answers.
@@ -56,8 +46,8 @@ impl Devices {
         if let Peer::Device { proof: Proof::Ldevid { serial }, .. } = &peer {
             self.connections.add(serial, &connection.closer);
         }
-        let step = door::open(plain(request, peer).await?, &self.authority);
-        Ok(self.drive(step, &session).await)
+        let step = door::open(plain(request, peer).await?, &self.authority.certificate);
+        Ok(self.authority.drive(&self.desk, step, &session).await)
     }
 
     fn session(&self, peer: &Peer) -> Session {
@@ -70,28 +60,8 @@ impl Devices {
 
     async fn judge(&self, connection: &Connection) -> Result<Peer, Refusal> {
         let (chain, organisation) = (connection.chain.clone(), self.organisation.clone());
-        let authority = self.authority.clone();
+        let authority = self.authority.certificate.clone();
         self.desk.look(move |tx, now| door::judge(tx, &organisation, &authority, &chain, now)).await
-    }
-
-    async fn drive(&self, mut step: Step, session: &Session) -> Answer {
-        loop {
-            step = match step {
-                Step::Answer(answer) => return answer,
-                Step::Run(call, then) => then(self.desk.call(session, call, None).await),
-                Step::Sign(work, key, then) => then(self.sign(&work, &key)),
-            }
-        }
-    }
-
-    /// Signs with the hub's own key, outside of the transaction.
-    fn sign(&self, work: &Work, key: &PublicKey) -> Result<Certificate, Refusal> {
-        let profile =
-            Profile::LdevId { serial_number: work.serial_number.clone(), device_id: work.device.clone() };
-        let not_after = work.not_before.0 + LDEVID_DAYS_MAX * DAY_MILLIS;
-        let validity = Validity { not_before: work.not_before.0, not_after: Some(not_after) };
-        issue(&profile, key, Some(&self.authority), work.serial, validity, self.authority_key.as_ref())
-            .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 }
 
@@ -108,7 +78,7 @@ async fn answer(State(devices): State<Arc<Devices>>, request: Request) -> Respon
             connection.closer.close();
             StatusCode::FORBIDDEN.into_response()
         }
-        Err(refusal) => response(door::refused(&refusal)),
+        Err(refusal) => response(Answer::from(&refusal)),
     }
 }
 
@@ -126,17 +96,6 @@ async fn plain(request: Request, peer: Peer) -> Result<door::Request, Refusal> {
         .await
         .map_err(|why| Refusal::new(Sort::Malformed, "bad-body", why.to_string()))?;
     Ok(door::Request { post, path, content_type, body: body.to_vec(), peer })
-}
-
-fn response(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, Body::from(answer.body)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-    if let Some(seconds) = answer.retry_after_seconds {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
 }
 
 /// The open connections by the LDevID that they were opened with, so that they end with it.

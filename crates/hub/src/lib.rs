@@ -4,6 +4,7 @@
 //! A hub is opened in three steps, so that whoever starts it can say what went wrong: [`Hub::open`]
 //! opens the folder and the store, [`Hub::bind`] takes the port, [`Bound::serve`] answers.
 pub mod api;
+mod authority;
 pub mod desk;
 mod devices;
 pub mod folder;
@@ -15,6 +16,7 @@ mod problem;
 pub mod start;
 mod workers;
 
+use authority::Authority;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -212,9 +214,8 @@ impl Bound {
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
         let devices_tls = devices_config(&folder.registrar_identity(&reached_by(&self.devices), now)?)?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
-        let (authority, authority_key) = (folder.authority().clone(), folder.authority_key());
-        let doors =
-            Devices::new(desk.clone(), organisation.clone(), authority, authority_key, connections.clone());
+        let authority = Authority { certificate: folder.authority().clone(), key: folder.authority_key() };
+        let doors = Devices::new(desk.clone(), organisation.clone(), authority, connections.clone());
         let work =
             tokio::spawn(workers::run(desk.clone(), signer.clone(), organisation.clone(), connections));
         let (stop, stopping) = watch::channel(false);

@@ -8,5 +8,3 @@ pub const BODY_SECONDS_MAX: u64 = 10;
 pub const CERTIFICATE_FILE_BYTES_MAX: usize = 16 * 1024;
 /// Life of the hub's own server certificate; renewed at a start within the last half.
 pub const SERVER_CERTIFICATE_DAYS_MAX: i64 = 90;
-/// Life of an LDevID. A device renews it in time.
-pub const LDEVID_DAYS_MAX: i64 = 90;

@@ -1,21 +1,20 @@
-//! EST's and BRSKI's doors for devices: a plain request in, an answer out.
-//!
-//! A door opens no transaction and signs nothing. It says what it needs next ([`Step`]), the hub or the
-//! simulator does that, and hands the outcome back. It is mounted on the devices' listener only.
+//! EST's and BRSKI's doors for devices: a plain request in, an answer out. They are mounted on the
+//! devices' listener only.
 use super::anchor::store::anchor_list;
 use super::store::ldevid_find;
 use super::view::{Decision, Enrol, Issue, Proof, Report, Work};
 use crate::audit::view::hex;
-use crate::limits::{ANCHORS_MAX, REASON_BYTES_MAX};
-use crate::operation::Call;
+use crate::door::{Answer, RETRY_AFTER_SECONDS, Step, ToSign, answered, enrolment_request, malformed};
+use crate::limits::{ANCHORS_MAX, LDEVID_DAYS_MAX, REASON_BYTES_MAX};
 use crate::refusal::{Refusal, Sort};
 use crate::text::Slug;
 use crate::time::Millis;
 use crate::tx::Tx;
 use serde_json::Value as Json;
 use wire::certificate::chain::{Purpose, verify_chain};
+use wire::certificate::profile::{Profile, Validity};
 use wire::csr::Csr;
-use wire::est::{self, CsrAttributes};
+use wire::est;
 use wire::status::{ENROLL_STATUS_PATH, Status};
 use wire::{Certificate, PublicKey};
 
@@ -108,48 +107,13 @@ pub struct Request {
     pub peer: Peer,
 }
 
-/// What a door answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The media type.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: Vec<u8>,
-    /// After how many seconds to ask again.
-    pub retry_after_seconds: Option<u32>,
-}
-
-/// What a door needs next.
-pub enum Step {
-    /// Nothing: this is the answer.
-    Answer(Answer),
-    /// Run a call, and hand its outcome to the rest.
-    Run(Box<dyn Call>, Then<Result<Json, Refusal>>),
-    /// Sign a certificate for a key, and hand it to the rest.
-    Sign(Work, Box<PublicKey>, Then<Result<Certificate, Refusal>>),
-}
-
-/// The rest of a door's work.
-pub type Then<T> = Box<dyn FnOnce(T) -> Step + Send>;
-
-/// How long a device that nobody has admitted waits before it asks again.
-const RETRY_AFTER_SECONDS: u32 = 5;
-const TEXT: &str = "text/plain; charset=utf-8";
-
 /// Answers a request to the doors of EST (RFC 7030 section 3.2.2) and BRSKI (RFC 8995 section 5), or
 /// says what it takes to answer it. `authority` is the domain's.
 pub fn open(request: Request, authority: &Certificate) -> Step {
     let asked = match (request.post, request.path.as_str()) {
         // RFC 7030 section 4.1.2: no authentication of the client is required.
-        (false, est::CA_CERTS_PATH) => {
-            let body = est::certs_only(std::slice::from_ref(authority));
-            return Step::Answer(base64(est::PKCS7, &body));
-        }
-        (false, est::CSR_ATTRS_PATH) => {
-            return Step::Answer(base64(est::CSR_ATTRS, &CsrAttributes::p256().to_der()));
-        }
+        (false, est::CA_CERTS_PATH) => Ok(Step::Answer(Answer::ca_certs(authority))),
+        (false, est::CSR_ATTRS_PATH) => Ok(Step::Answer(Answer::csr_attributes())),
         (true, est::SIMPLE_ENROLL_PATH) => enrol(request, false),
         (true, est::SIMPLE_REENROLL_PATH) => enrol(request, true),
         (true, ENROLL_STATUS_PATH) => report(request),
@@ -160,35 +124,10 @@ pub fn open(request: Request, authority: &Certificate) -> Step {
             | est::SIMPLE_ENROLL_PATH
             | est::SIMPLE_REENROLL_PATH
             | ENROLL_STATUS_PATH,
-        ) => return Step::Answer(text(405, "this door is asked with the other of GET and POST")),
+        ) => Ok(Step::Answer(Answer::text(405, "this door is asked with the other of GET and POST"))),
         _ => Err(Refusal::new(Sort::NotFound, "door-unknown", "there is no such door")),
     };
-    asked.unwrap_or_else(|refusal| Step::Answer(refused(&refusal)))
-}
-
-fn base64(content_type: &'static str, der: &[u8]) -> Answer {
-    let body = est::encode_body(der).into_bytes();
-    Answer { status: 200, content_type, body, retry_after_seconds: None }
-}
-
-fn text(status: u16, body: &str) -> Answer {
-    Answer { status, content_type: TEXT, body: body.as_bytes().to_vec(), retry_after_seconds: None }
-}
-
-/// RFC 7030 section 4.2.3: a suitable 4xx or 5xx with words for a person.
-pub fn refused(refusal: &Refusal) -> Answer {
-    let status = match refusal.sort {
-        Sort::Malformed | Sort::TooMuch => 400,
-        Sort::NotSignedIn => 401,
-        Sort::NotPermitted => 403,
-        Sort::NotFound => 404,
-        Sort::Conflict => 409,
-        Sort::Later => 503,
-        Sort::NotYet => 501,
-        Sort::Failed => 500,
-    };
-    let retry_after_seconds = (refusal.sort == Sort::Later).then_some(RETRY_AFTER_SECONDS);
-    Answer { retry_after_seconds, ..text(status, &format!("{}: {}", refusal.code, refusal.detail)) }
+    asked.unwrap_or_else(Step::from)
 }
 
 fn device(peer: Peer) -> Result<(Proof, Box<Certificate>), Refusal> {
@@ -201,19 +140,9 @@ fn device(peer: Peer) -> Result<(Proof, Box<Certificate>), Refusal> {
     }
 }
 
-fn malformed(code: &'static str, why: impl ToString) -> Refusal {
-    Refusal::new(Sort::Malformed, code, why.to_string())
-}
-
 fn enrol(request: Request, again: bool) -> Result<Step, Refusal> {
     let (proof, certificate) = device(request.peer)?;
-    let media_type = request.content_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case(est::PKCS10) {
-        let why = format!("the body is `{media_type}`; send {} (RFC 7030 section 4.2.1)", est::PKCS10);
-        return Err(malformed("not-pkcs10", why));
-    }
-    let der = est::decode_body(&request.body).map_err(|why| malformed("bad-est-body", why))?;
-    let csr = Csr::from_der(&der).map_err(|why| malformed("bad-csr", why))?;
+    let csr = enrolment_request(&request.content_type, &request.body)?;
     check_csr(&csr, &proof, &certificate, again)?;
     let key = csr.public_key().clone();
     let call = Enrol { proof, key: fingerprint(&key) };
@@ -224,11 +153,6 @@ fn check_csr(csr: &Csr, proof: &Proof, certificate: &Certificate, again: bool) -
     if again && !matches!(proof, Proof::Ldevid { .. }) {
         let detail = "a renewal is asked for with the LDevID that is to be renewed";
         return Err(Refusal::new(Sort::NotPermitted, "not-an-ldevid", detail));
-    }
-    // RFC 8995 section 5.9.2: the request is checked against the attributes that were asked for.
-    if !CsrAttributes::p256().unmet_by(csr).is_empty() {
-        let why = "the request has to be for a P-256 key and signed with ECDSA and SHA-256, as csrattrs says";
-        return Err(malformed("csr-attributes-unmet", why));
     }
     // RFC 7030 section 4.2.2: the subject of a renewal is that of the certificate being renewed.
     if again && csr.subject() != certificate.subject() {
@@ -245,26 +169,29 @@ fn check_csr(csr: &Csr, proof: &Proof, certificate: &Certificate, again: bool) -
 }
 
 fn decided(outcome: Result<Json, Refusal>, key: PublicKey) -> Step {
-    let decision = outcome.and_then(|json| {
-        serde_json::from_value::<Decision>(json)
-            .map_err(|why| Refusal::new(Sort::Failed, "unreadable-decision", why.to_string()))
-    });
-    match decision {
+    match answered::<Decision>(outcome) {
+        // RFC 7030 section 4.2.3: accepted for manual authorization.
         Ok(Decision::Wait) => Step::Answer(Answer {
             retry_after_seconds: Some(RETRY_AFTER_SECONDS),
-            // RFC 7030 section 4.2.3: accepted for manual authorization.
-            ..text(202, "nobody has admitted this device yet; ask again later")
+            ..Answer::text(202, "nobody has admitted this device yet; ask again later")
         }),
-        Ok(Decision::Again { certificate }) => Step::Answer(match Certificate::from_pem(&certificate) {
-            Ok(certificate) => issued(&certificate),
-            Err(why) => refused(&Refusal::new(Sort::Failed, "unreadable-certificate", why.to_string())),
-        }),
+        Ok(Decision::Again { certificate }) => match Certificate::from_pem(&certificate) {
+            Ok(certificate) => Step::Answer(Answer::issued(&certificate)),
+            Err(why) => Refusal::new(Sort::Failed, "unreadable-certificate", why.to_string()).into(),
+        },
         Ok(Decision::Sign(work)) => {
-            let then = work.clone();
-            Step::Sign(work, Box::new(key), Box::new(move |signed| keep(then, signed)))
+            Step::Sign(Box::new(to_sign(&work, key)), Box::new(move |signed| keep(work, signed)))
         }
-        Err(refusal) => Step::Answer(refused(&refusal)),
+        Err(refusal) => refusal.into(),
     }
+}
+
+fn to_sign(work: &Work, key: PublicKey) -> ToSign {
+    let profile =
+        Profile::LdevId { serial_number: work.serial_number.clone(), device_id: work.device.clone() };
+    let not_after = work.not_before.plus_seconds(LDEVID_DAYS_MAX * 86_400);
+    let validity = Validity { not_before: work.not_before.0, not_after: Some(not_after.0) };
+    ToSign { profile, key, serial: work.serial, validity }
 }
 
 fn keep(work: Work, signed: Result<Certificate, Refusal>) -> Step {
@@ -277,17 +204,12 @@ fn keep(work: Work, signed: Result<Certificate, Refusal>) -> Step {
                 certificate: certificate.to_pem(),
             };
             let then = move |kept: Result<Json, Refusal>| {
-                Step::Answer(kept.map_or_else(|refusal| refused(&refusal), |_| issued(&certificate)))
+                kept.map_or_else(Step::from, |_| Step::Answer(Answer::issued(&certificate)))
             };
             Step::Run(Box::new(call), Box::new(then))
         }
-        Err(refusal) => Step::Answer(refused(&refusal)),
+        Err(refusal) => refusal.into(),
     }
-}
-
-/// RFC 7030 section 4.2.3: a certs-only response with only the certificate that was issued.
-fn issued(certificate: &Certificate) -> Answer {
-    base64(est::PKCS7_CERTS_ONLY, &est::certs_only(std::slice::from_ref(certificate)))
 }
 
 /// RFC 8995 section 5.9.4.
@@ -297,7 +219,7 @@ fn report(request: Request) -> Result<Step, Refusal> {
     let mut reason = status.reason.unwrap_or_default();
     reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
     let then = |outcome: Result<Json, Refusal>| {
-        Step::Answer(outcome.map_or_else(|refusal| refused(&refusal), |_| text(200, "noted")))
+        outcome.map_or_else(Step::from, |_| Step::Answer(Answer::text(200, "noted")))
     };
     Ok(Step::Run(Box::new(Report { proof, good: status.good, reason }), Box::new(then)))
 }

@@ -1,0 +1,143 @@
+//! What all protocol doors share: an answer, and the steps that lead to it.
+//!
+//! A door opens no transaction and signs nothing. It says what it needs next ([`Step`]); the hub or the
+//! simulator does that and hands the outcome to the rest.
+use crate::operation::Call;
+use crate::refusal::{Refusal, Sort};
+use serde_json::Value as Json;
+use wire::certificate::profile::{Profile, Validity};
+use wire::csr::Csr;
+use wire::est::{self, CsrAttributes};
+use wire::{Certificate, PublicKey};
+
+/// What a door answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The media type.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+    /// After how many seconds to ask again.
+    pub retry_after_seconds: Option<u32>,
+}
+
+/// What a door needs next.
+pub enum Step {
+    /// Nothing: this is the answer.
+    Answer(Answer),
+    /// Run a call, and hand its outcome to the rest.
+    Run(Box<dyn Call>, Then<Result<Json, Refusal>>),
+    /// Sign a certificate with the authority's key, and hand it to the rest.
+    Sign(Box<ToSign>, Then<Result<Certificate, Refusal>>),
+}
+
+/// The rest of a door's work.
+pub type Then<T> = Box<dyn FnOnce(T) -> Step + Send>;
+
+/// A certificate to be signed, outside of any transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToSign {
+    /// What it is for, and what it says.
+    pub profile: Profile,
+    /// Whose key it is.
+    pub key: PublicKey,
+    /// Its serial number.
+    pub serial: [u8; 16],
+    /// When it is good.
+    pub validity: Validity,
+}
+
+/// After how many seconds whoever waits for a person asks again.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+const TEXT: &str = "text/plain; charset=utf-8";
+
+impl Answer {
+    /// Words for a person.
+    pub fn text(status: u16, body: &str) -> Self {
+        Answer { status, content_type: TEXT, body: body.as_bytes().to_vec(), retry_after_seconds: None }
+    }
+
+    /// An EST body (RFC 8951 section 3.1: base64).
+    pub fn est(content_type: &'static str, der: &[u8]) -> Self {
+        let body = est::encode_body(der).into_bytes();
+        Answer { status: 200, content_type, body, retry_after_seconds: None }
+    }
+
+    /// RFC 7030 section 4.1.3: the authority's certificates.
+    pub fn ca_certs(authority: &Certificate) -> Self {
+        Answer::est(est::PKCS7, &est::certs_only(std::slice::from_ref(authority)))
+    }
+
+    /// RFC 7030 section 4.5.2: what a request has to look like.
+    pub fn csr_attributes() -> Self {
+        Answer::est(est::CSR_ATTRS, &CsrAttributes::p256().to_der())
+    }
+
+    /// RFC 7030 section 4.2.3: a certs-only response with only the certificate that was issued.
+    pub fn issued(certificate: &Certificate) -> Self {
+        Answer::est(est::PKCS7_CERTS_ONLY, &est::certs_only(std::slice::from_ref(certificate)))
+    }
+}
+
+impl From<&Refusal> for Answer {
+    /// RFC 7030 section 4.2.3: a suitable 4xx or 5xx with words for a person.
+    fn from(refusal: &Refusal) -> Self {
+        let status = match refusal.sort {
+            Sort::Malformed | Sort::TooMuch => 400,
+            Sort::NotSignedIn => 401,
+            Sort::NotPermitted => 403,
+            Sort::NotFound => 404,
+            Sort::Conflict => 409,
+            Sort::Later => 503,
+            Sort::NotYet => 501,
+            Sort::Failed => 500,
+        };
+        let retry_after_seconds = (refusal.sort == Sort::Later).then_some(RETRY_AFTER_SECONDS);
+        Answer {
+            retry_after_seconds,
+            ..Answer::text(status, &format!("{}: {}", refusal.code, refusal.detail))
+        }
+    }
+}
+
+impl From<Refusal> for Step {
+    fn from(refusal: Refusal) -> Self {
+        Step::Answer(Answer::from(&refusal))
+    }
+}
+
+/// The request in the body of an enrolment.
+///
+/// # Errors
+/// Its sender is to blame.
+pub fn enrolment_request(content_type: &str, body: &[u8]) -> Result<Csr, Refusal> {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case(est::PKCS10) {
+        let why = format!("the body is `{media_type}`; send {} (RFC 7030 section 4.2.1)", est::PKCS10);
+        return Err(malformed("not-pkcs10", why));
+    }
+    let der = est::decode_body(body).map_err(|why| malformed("bad-est-body", why))?;
+    let csr = Csr::from_der(&der).map_err(|why| malformed("bad-csr", why))?;
+    // RFC 8995 section 5.9.2: the request is checked against the attributes that were asked for.
+    if !CsrAttributes::p256().unmet_by(&csr).is_empty() {
+        let why = "the request has to be for a P-256 key and signed with ECDSA and SHA-256, as csrattrs says";
+        return Err(malformed("csr-attributes-unmet", why));
+    }
+    Ok(csr)
+}
+
+/// What was sent is wrong.
+pub fn malformed(code: &'static str, why: impl ToString) -> Refusal {
+    Refusal::new(Sort::Malformed, code, why.to_string())
+}
+
+/// What an operation of a door answered, as the type that it is.
+///
+/// # Errors
+/// The operation's refusal, or `unreadable-answer`, a fault of ours.
+pub fn answered<T: serde::de::DeserializeOwned>(outcome: Result<Json, Refusal>) -> Result<T, Refusal> {
+    serde_json::from_value(outcome?)
+        .map_err(|why| Refusal::new(Sort::Failed, "unreadable-answer", why.to_string()))
+}

@@ -1,0 +1,51 @@
+//! Drives a door's steps: calls go to the desk, certificates to the hub's own authority.
+use crate::desk::Desk;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use fleet::door::{Answer, Step, ToSign};
+use fleet::permission::Session;
+use fleet::refusal::{Blame, Refusal, Sort};
+use std::sync::Arc;
+use wire::certificate::profile::issue;
+use wire::{Certificate, Signer};
+
+/// The hub's authority: its certificate and its key.
+#[derive(Clone)]
+pub struct Authority {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// The key.
+    pub key: Arc<dyn Signer>,
+}
+
+impl Authority {
+    /// Takes `step` and those that follow, as `session`, up to the answer.
+    pub async fn drive(&self, desk: &Desk, mut step: Step, session: &Session) -> Answer {
+        loop {
+            step = match step {
+                Step::Answer(answer) => return answer,
+                Step::Run(call, then) => then(desk.call(session, call, None).await),
+                Step::Sign(to_sign, then) => then(self.sign(&to_sign)),
+            }
+        }
+    }
+
+    fn sign(&self, to_sign: &ToSign) -> Result<Certificate, Refusal> {
+        let ToSign { profile, key, serial, validity } = to_sign;
+        issue(profile, key, Some(&self.certificate), *serial, *validity, self.key.as_ref())
+            .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
+    }
+}
+
+/// A door's answer as HTTP.
+pub fn response(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Body::from(answer.body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    if let Some(seconds) = answer.retry_after_seconds {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
