@@ -2,7 +2,7 @@
 use crate::commit::{Ask, Frame, Lane, Note, Outcome, Tally, commit_noting};
 use crate::engine::Engine;
 use crate::limits::QUEUE_COMMANDS_MAX;
-use crate::refusals::{busy, stopping};
+use crate::refusals::{busy, caught, stopping};
 use crate::{Settings, locked, migrate, spawned};
 use fleet::refusal::Refusal;
 use fleet::tx::{Fault, FaultKind};
@@ -120,7 +120,11 @@ impl Work {
         let mut frame = Frame { lane: &mut self.lane, now: clock(), env, links: Vec::new() };
         let outcomes = commit_noting(&mut *self.engine, &mut frame, &asks, &notes);
         if let Some(committed) = committed {
-            committed(&frame.links);
+            // What was committed is answered, whatever becomes of the telling.
+            let _ = caught("telling of a commit", || {
+                committed(&frame.links);
+                Ok(())
+            });
         }
         *locked(&self.shared.tally) = self.lane.tally();
         for (answer, outcome) in answers.into_iter().zip(outcomes) {

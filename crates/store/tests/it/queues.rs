@@ -99,6 +99,24 @@ fn nothing_is_written_through_a_reader() {
 }
 
 #[test]
+fn entries_are_told_of_before_the_answer_and_a_panic_there_stops_nobody() {
+    on_both("entries are told of", |world| {
+        let (tell, told) = channel();
+        let mut settings = world.settings();
+        settings.committed = Some(Arc::new(move |links| {
+            let subjects: Vec<_> = links.iter().map(|link| link.entry.subject.id.clone()).collect();
+            tell.send(subjects).expect("the test listens");
+            panic!("a fault in the telling");
+        }));
+        let store = Store::open(settings).expect("open");
+        for serial_number in ["a", "b"] {
+            let answer = write(&store, expect_device(serial_number)).expect("expected");
+            assert_eq!(told.try_recv(), Ok(vec![answer["device"].as_str().expect("an id").to_string()]));
+        }
+    });
+}
+
+#[test]
 fn the_threads_end_with_the_last_handle() {
     struct Told(Sender<()>);
     impl Drop for Told {
