@@ -1,2 +1,21 @@
-//! The one binary.
-fn main() {}
+//! The one binary: a hub, the command line, the demo, and local tools that need no hub.
+//!
+//! `cli.rs` turns the table of operations into words; `call.rs` asks a hub (`remote.rs`) or a folder
+//! (`local.rs`) and `print.rs` shows the answer; `serve.rs` is the hub's process; `demo/` plays the
+//! story. Absent: rules, SQL, any room's name outside of `demo/`.
+mod call;
+mod cli;
+mod demo;
+mod failure;
+mod limits;
+mod local;
+mod log;
+mod print;
+mod remote;
+mod serve;
+mod settings;
+mod target;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

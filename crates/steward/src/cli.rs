@@ -1,0 +1,268 @@
+//! The words of the command line: fixed ones, and one `noun verb` per operation of the table.
+use crate::demo::DemoWords;
+use crate::failure::{Failure, usage};
+use crate::serve::ServeWords;
+use crate::target::TargetWords;
+use crate::{call, demo, serve};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap_complete::Shell;
+use fleet::OPERATIONS;
+use fleet::operation::{Field, Kind, OperationRow};
+use serde_json::Value as Json;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Help texts are no wider.
+const HELP_CHARS: usize = 100;
+
+const EXAMPLES: &str = "\
+Examples:
+  steward demo                     two hubs and a fleet on this machine, to look at
+  steward serve --data ./hub       a hub; its ready-file is ./hub/ready.json
+  steward device list --hub ./hub/ready.json
+  steward audit verify --data ./hub
+
+Exit codes: 0 done, 1 refused, 2 wrong words, 3 no hub could be reached.";
+
+/// Does what the command line says.
+pub fn run() -> ExitCode {
+    let matches = command().get_matches();
+    match dispatch(&matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
+    match matches.subcommand() {
+        Some(("serve", words)) => serve::run(ServeWords::from_arg_matches(words).map_err(usage)?),
+        Some(("demo", words)) => demo::run(&DemoWords::from_arg_matches(words).map_err(usage)?),
+        Some(("completion", words)) => completion(words),
+        Some(("check", words)) => call::run(operation("audit", "check")?, words),
+        Some((noun, matches)) => match matches.subcommand() {
+            Some((verb, words)) => call::run(operation(noun, verb)?, words),
+            None => Err(usage(format!("`{noun}` needs a verb"))),
+        },
+        None => Err(usage("a word is missing")),
+    }
+}
+
+fn operation(noun: &str, verb: &str) -> Result<&'static OperationRow, Failure> {
+    fleet::operation(noun, verb).ok_or_else(|| usage(format!("there is no operation `{noun} {verb}`")))
+}
+
+fn completion(words: &ArgMatches) -> Result<(), Failure> {
+    let Some(shell) = words.get_one::<Shell>("shell") else { return Err(usage("which shell?")) };
+    let mut script = Vec::new();
+    clap_complete::generate(*shell, &mut command(), "steward", &mut script);
+    Ok(std::io::stdout().write_all(&script)?)
+}
+
+/// The whole command line.
+pub fn command() -> Command {
+    let fixed = Command::new("steward")
+        .about("Runs a fleet of IoT devices from factory to end of life.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .after_help(EXAMPLES)
+        .max_term_width(HELP_CHARS)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            ServeWords::augment_args(Command::new("serve")).about("Run a hub until SIGTERM or Ctrl-C"),
+        )
+        .subcommand(
+            DemoWords::augment_args(Command::new("demo")).about("Play the story of a fleet on this machine"),
+        )
+        .subcommand(completion_command())
+        .subcommands(OPERATIONS.iter().find(|row| row.name == "audit check").map(|row| verb(row, "check")));
+    nouns().into_iter().fold(fixed, |command, (noun, verbs)| {
+        let about = verbs.iter().map(|(verb, _)| *verb).collect::<Vec<_>>().join(", ");
+        let noun = Command::new(noun)
+            .about(format!("Verbs: {about}"))
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .disable_help_subcommand(true);
+        command.subcommand(noun.subcommands(verbs.into_iter().map(|(name, row)| verb(row, name))))
+    })
+}
+
+type Verbs = Vec<(&'static str, &'static OperationRow)>;
+
+/// The table by nouns, in its order.
+fn nouns() -> Vec<(&'static str, Verbs)> {
+    let mut nouns: Vec<(&str, Verbs)> = Vec::new();
+    for row in OPERATIONS {
+        let (noun, verb) = row.noun_verb();
+        match nouns.iter_mut().find(|(known, _)| *known == noun) {
+            Some((_, verbs)) => verbs.push((verb, row)),
+            None => nouns.push((noun, vec![(verb, row)])),
+        }
+    }
+    nouns
+}
+
+fn completion_command() -> Command {
+    let shells = PossibleValuesParser::new(["bash", "zsh", "fish"]);
+    let shells = clap::builder::TypedValueParser::try_map(shells, |shell| shell.parse::<Shell>());
+    let shell = Arg::new("shell").required(true).value_parser(shells).help("The shell");
+    Command::new("completion").about("Print a completion script for a shell").arg(shell)
+}
+
+/// The command of one operation.
+fn verb(row: &OperationRow, name: &'static str) -> Command {
+    let schema = row.arguments_schema();
+    let fields = row.fields();
+    let arguments = fields.iter().enumerate().map(|(place, field)| {
+        argument(field, &schema["properties"][&field.name], place == 0 && field.required)
+    });
+    // First, since they bring an `about` and a heading of their own.
+    TargetWords::augment_args(Command::new(name))
+        .next_help_heading(None)
+        .about(row.about())
+        .args(arguments)
+        .args(face_arguments(row))
+        .after_help(format!("Example:\n  {}\n\n{}", example(row, &fields, &schema), needs(row)))
+}
+
+fn needs(row: &OperationRow) -> String {
+    match row.by_link {
+        true => "Needs a one-time sign-in link's secret as the token.".into(),
+        false => format!("Needs the permission `{}`.", row.needs),
+    }
+}
+
+/// The argument of a field: the first required one by its place, the others by name.
+fn argument(field: &Field, property: &Json, by_place: bool) -> Arg {
+    let long = field.name.replace('_', "-");
+    let mut about = field.about.clone();
+    if let Some(default) = &field.default {
+        about.push_str(&format!(" [default: {default}]"));
+    }
+    let lines = is_lines(property);
+    if lines {
+        about.push_str(" [`@FILE`: the text of that file]");
+    }
+    let mut arg = Arg::new(field.name.clone()).help(about).required(field.required);
+    arg = arg.value_name(if lines { "@FILE".into() } else { long.to_uppercase() }).allow_hyphen_values(lines);
+    if !by_place {
+        arg = arg.long(long);
+    }
+    if field.kind == "boolean" {
+        arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+        arg = arg.value_parser(PossibleValuesParser::new(["true", "false"]));
+    }
+    match choices(property) {
+        choices if choices.is_empty() => arg,
+        choices => arg.value_parser(PossibleValuesParser::new(choices)),
+    }
+}
+
+/// Whether an argument is a text of several lines, as its example is: such a one may stand in a file.
+pub fn is_lines(property: &Json) -> bool {
+    property["examples"][0].as_str().is_some_and(|example| example.contains('\n'))
+}
+
+/// The words that a property may be, with what they mean.
+fn choices(property: &Json) -> Vec<PossibleValue> {
+    let inner = property["anyOf"].get(0).unwrap_or(property);
+    let words = inner["oneOf"].as_array().into_iter().flatten();
+    let choice = |choice: &Json| {
+        let word = PossibleValue::new(choice["const"].as_str()?.to_owned());
+        Some(match choice["description"].as_str() {
+            Some(about) => word.help(about.to_owned()),
+            None => word,
+        })
+    };
+    words.filter_map(choice).collect()
+}
+
+/// What belongs to this face and not to the operation.
+fn face_arguments(row: &OperationRow) -> Vec<Arg> {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON, one line");
+    let mut arguments = vec![json];
+    match row.kind {
+        Kind::Read => arguments.push(
+            Arg::new("data")
+                .long("data")
+                .value_name("FOLDER")
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with_all(["hub", "url"])
+                .help("Look into a hub's folder, without a hub"),
+        ),
+        Kind::Write => arguments.push(
+            Arg::new("idempotency-key")
+                .long("idempotency-key")
+                .value_name("KEY")
+                .help("Do it once, however often it is asked with this key [default: a random one]"),
+        ),
+    }
+    if is_list(row) {
+        let help = "Follow the list to its end; with --json print one item a line";
+        arguments.push(Arg::new("all").long("all").action(ArgAction::SetTrue).help(help));
+    }
+    arguments
+}
+
+/// Whether the answer is one page of a list.
+pub fn is_list(row: &OperationRow) -> bool {
+    row.answer_schema()["properties"]["items"]["type"] == "array"
+        && row.fields().iter().any(|f| f.name == "after")
+}
+
+/// A line that works, made from the examples of the arguments.
+fn example(row: &OperationRow, fields: &[Field], schema: &Json) -> String {
+    let mut line = format!("steward {}", row.name);
+    for (place, field) in fields.iter().enumerate().filter(|(_, field)| field.required) {
+        let property = &schema["properties"][&field.name];
+        let value = property["examples"][0].as_str().or(property["oneOf"][0]["const"].as_str());
+        let value = match value {
+            Some(_) if is_lines(property) => format!("@{}.txt", field.name),
+            value => value.map_or_else(|| field.name.to_uppercase(), quoted),
+        };
+        if place > 0 {
+            line.push_str(&format!(" --{}", field.name.replace('_', "-")));
+        }
+        line.push_str(&format!(" {value}"));
+    }
+    line
+}
+
+/// As a shell takes it.
+fn quoted(value: &str) -> String {
+    match value.contains([' ', '\'', '"', '$', '\\', '*']) {
+        true => format!("'{}'", value.replace('\'', "'\\''")),
+        false => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{command, example};
+    use fleet::OPERATIONS;
+
+    #[test]
+    fn the_words_fit_together() {
+        // Also that no argument of an operation is called like one of this face.
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        for row in OPERATIONS {
+            let line = example(row, &row.fields(), &row.arguments_schema());
+            let words: Vec<&str> =
+                line.split('\'').enumerate().fold(Vec::new(), |mut words, (place, part)| {
+                    match place % 2 {
+                        0 => words.extend(part.split_whitespace()),
+                        _ => words.push(part),
+                    }
+                    words
+                });
+            let understood = command().try_get_matches_from(words);
+            assert!(understood.is_ok(), "{line}: {}", understood.unwrap_err());
+        }
+    }
+}

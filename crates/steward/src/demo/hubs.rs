@@ -1,0 +1,176 @@
+//! A hub as a child process: started, waited for, asked, ended by its handle.
+use crate::failure::{Failure, failed};
+use crate::limits::{DEMO_END_SECONDS_MAX, DEMO_LOG_BYTES_MAX, DEMO_START_SECONDS_MAX, DEMO_START_TRIES_MAX};
+use crate::remote::Remote;
+use crate::serve::ANNOUNCEMENT;
+use crate::settings::READY_FILE;
+use crate::target::{Target, read_ready};
+use fleet::operation::OperationRow;
+use hub::start::Ready;
+use serde_json::Value as Json;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::{sleep, timeout};
+
+/// What a hub says when another has its folder.
+const IN_USE: &str = "is in use by";
+/// Between two tries while the hub of a killed demo notices that it is alone.
+const TRY_AGAIN_MILLIS: u64 = 250;
+
+/// A running hub.
+pub struct HubProcess {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What its ready-file says.
+    pub ready: Ready,
+    remote: Remote,
+    child: Child,
+    /// Kept open, so that the hub may write to it.
+    _output: Lines<BufReader<ChildStdout>>,
+}
+
+impl HubProcess {
+    /// Starts a hub on `folder` and waits until it answers.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`], with the end of its log.
+    pub async fn start(folder: PathBuf) -> Result<Self, Failure> {
+        for _ in 1..DEMO_START_TRIES_MAX {
+            match Self::try_start(&folder).await {
+                Err(Failure::Failed(why)) if why.contains(IN_USE) => {
+                    sleep(Duration::from_millis(TRY_AGAIN_MILLIS)).await;
+                }
+                started => return started,
+            }
+        }
+        Self::try_start(&folder).await
+    }
+
+    async fn try_start(folder: &Path) -> Result<Self, Failure> {
+        let log = folder.with_extension("log");
+        let mut child = spawn(folder, &log)?;
+        let output = child.stdout.take().ok_or_else(|| failed("the hub has no output"))?;
+        let mut output = BufReader::new(output).lines();
+        let within = Duration::from_secs(DEMO_START_SECONDS_MAX);
+        if !timeout(within, announced(&mut output)).await.unwrap_or(false) {
+            // It may have ended already.
+            let _ = child.kill().await;
+            return Err(failed(format!("the hub on {} did not start: {}", folder.display(), end_of(&log))));
+        }
+        let ready = read_ready(&folder.join(READY_FILE))?;
+        let remote = Remote::new(&Target::of(&ready)?)?;
+        Ok(HubProcess { folder: folder.into(), ready, remote, child, _output: output })
+    }
+
+    /// Asks for the operation called `name`, under a random idempotency key.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn call(&mut self, name: &str, arguments: Json) -> Result<Json, Failure> {
+        let key = crate::call::random_key();
+        self.call_once(name, arguments, &key).await
+    }
+
+    /// Asks for the operation called `name`; asked again with the same `key`, it is done once.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn call_once(&mut self, name: &str, arguments: Json, key: &str) -> Result<Json, Failure> {
+        self.remote.call(row(name)?, &arguments, key).await
+    }
+
+    /// The same hub, asked with another token.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when the token cannot be sent.
+    pub fn asked_with(&self, token: &str) -> Result<Remote, Failure> {
+        Remote::new(&Target { token: token.into(), ..Target::of(&self.ready)? })
+    }
+
+    /// How much memory it has in use, as the kernel says.
+    pub fn rss_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+        Some(kilobytes * 1024)
+    }
+
+    /// Ends it by ending its input; if that takes too long, by force.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it did not end well.
+    pub async fn end(&mut self) -> Result<(), Failure> {
+        drop(self.child.stdin.take());
+        let within = Duration::from_secs(DEMO_END_SECONDS_MAX);
+        match timeout(within, self.child.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => {
+                Err(failed(format!("the hub on {} ended with {status}", self.folder.display())))
+            }
+            Ok(Err(why)) => Err(failed(why)),
+            Err(_) => {
+                self.child.kill().await.map_err(failed)?;
+                Err(failed(format!("the hub on {} had to be killed", self.folder.display())))
+            }
+        }
+    }
+
+    /// Starts it again after [`HubProcess::end`].
+    ///
+    /// # Errors
+    /// As [`HubProcess::start`].
+    pub async fn start_again(&mut self) -> Result<(), Failure> {
+        *self = Self::start(self.folder.clone()).await?;
+        Ok(())
+    }
+}
+
+/// The operation called `noun verb`.
+///
+/// # Errors
+/// [`Failure::Failed`] when the table has none.
+pub fn row(name: &str) -> Result<&'static OperationRow, Failure> {
+    let (noun, verb) = name.split_once(' ').unwrap_or((name, ""));
+    fleet::operation(noun, verb).ok_or_else(|| failed(format!("there is no operation `{name}`")))
+}
+
+fn spawn(folder: &Path, log: &Path) -> Result<Child, Failure> {
+    let program = std::env::current_exe().map_err(failed)?;
+    let log = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(log)
+        .map_err(|why| failed(format!("{}: {why}", log.display())))?;
+    Command::new(&program)
+        .args(["serve", "--until-input-ends", "--data"])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|why| failed(format!("{} could not be started: {why}", program.display())))
+}
+
+/// Whether the hub says where it is before its output ends.
+async fn announced(output: &mut Lines<BufReader<ChildStdout>>) -> bool {
+    while let Ok(Some(line)) = output.next_line().await {
+        if line.starts_with(ANNOUNCEMENT) {
+            return true;
+        }
+    }
+    false
+}
+
+fn end_of(log: &Path) -> String {
+    let bytes = io::files::read_limited(log, DEMO_LOG_BYTES_MAX).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().last().map_or_else(|| format!("see {}", log.display()), str::to_owned)
+}

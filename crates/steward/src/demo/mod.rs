@@ -1,0 +1,164 @@
+//! `steward demo`: two hubs as child processes, and the story of a fleet as far as Steward goes today.
+//!
+//! `plan.rs` says which devices there are, `hubs.rs` runs the hubs, `story.rs` plays, `invariants.rs`
+//! lists what must hold afterwards, and `damage.rs` makes each of it false, once, on demand.
+mod damage;
+mod hubs;
+mod invariants;
+mod plan;
+mod scene;
+mod story;
+
+use crate::failure::{Failure, failed, usage};
+use crate::limits::DEMO_DEVICES_MAX;
+use crate::print::line;
+use clap::builder::PossibleValuesParser;
+use invariants::INVARIANTS;
+use plan::Plan;
+use scene::{Curtain, Scene};
+use serde_json::{Map, Value as Json, json};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Devices, when nobody says.
+const DEVICES: u32 = 20;
+/// Seed, when nobody says.
+const SEED: u64 = 1;
+/// Between two steps that a person watches.
+const PACE_MILLIS: u64 = 300;
+/// The step of the story that is not there yet.
+const ENDS_BEFORE: &str = "factory";
+
+/// The words of `steward demo`.
+#[derive(Debug, clap::Args)]
+pub struct DemoWords {
+    /// Play as fast as it goes, end the hubs, and exit 0 only if every invariant held
+    #[arg(long)]
+    headless: bool,
+    /// Print one JSON object as the last line; what else is told goes to standard error
+    #[arg(long)]
+    json: bool,
+    /// How many devices [default: 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(DEMO_DEVICES_MAX)))]
+    devices: Option<u32>,
+    /// From this come the devices [default: 1]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Where the hubs' folders go; started again on it, the story goes on [default: a temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Damage a folder, or send a wrong request, so that this invariant is seen false
+    #[arg(long = "break", value_name = "INVARIANT",
+          value_parser = PossibleValuesParser::new(INVARIANTS.iter().map(|i| i.name)))]
+    damage: Option<String>,
+    /// Milliseconds between two steps [default: 300; 0 with --headless]
+    #[arg(long, value_name = "MILLISECONDS")]
+    pace: Option<u64>,
+}
+
+/// Plays the story.
+///
+/// # Errors
+/// [`Failure::Failed`] when a step failed or an invariant did not hold, [`Failure::Usage`] when the
+/// folder holds another story.
+pub fn run(words: &DemoWords) -> Result<(), Failure> {
+    let folder = match &words.data {
+        Some(data) => std::path::absolute(data).map_err(usage)?,
+        None => std::env::temp_dir().join(format!("steward-demo-{}", crate::call::random_key())),
+    };
+    io::files::create_private_dir(&folder).map_err(failed)?;
+    let plan = Plan::of_folder(&folder, words.devices, words.seed, Plan::new(DEVICES, SEED))?;
+    let pace = words.pace.unwrap_or(if words.headless { 0 } else { PACE_MILLIS });
+    let curtain = Curtain::new(folder.clone(), plan, Duration::from_millis(pace), words.json);
+    // One thread: what it starts is its own child for as long as it lives.
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let done = runtime.block_on(Box::pin(play(curtain, words)));
+    if words.data.is_none() {
+        clean_up(&folder, &done);
+    }
+    done
+}
+
+/// A temporary folder goes, unless it shows what went wrong.
+fn clean_up(folder: &Path, done: &Result<(), Failure>) {
+    match done {
+        Ok(()) => drop(std::fs::remove_dir_all(folder)),
+        Err(_) => eprintln!("the hubs' folders are left at {}", folder.display()),
+    }
+}
+
+async fn play(curtain: Curtain, words: &DemoWords) -> Result<(), Failure> {
+    let begin = Instant::now();
+    let mut scene = curtain.open().await?;
+    let played = tell(&mut scene, words, begin).await;
+    if played.is_ok() && !words.headless {
+        stay(&scene).await?;
+    }
+    let ended = scene.end().await;
+    let summary = played?;
+    ended?;
+    if words.json {
+        line(&summary.to_string())?;
+    }
+    judge(&summary)
+}
+
+/// The story, the damage that was asked for, the invariants, and the summary.
+async fn tell(scene: &mut Scene, words: &DemoWords, begin: Instant) -> Result<Json, Failure> {
+    story::sign_in(scene).await?;
+    story::play(scene).await?;
+    if let Some(invariant) = INVARIANTS.iter().find(|i| Some(i.name) == words.damage.as_deref()) {
+        scene.tell(format!("Breaking `{}`, as was asked.", invariant.name))?;
+        (invariant.damage)(scene).await?;
+    }
+    let mut held = Map::new();
+    for invariant in INVARIANTS {
+        let holds = (invariant.check)(scene).await;
+        let outcome = holds.as_ref().map_or_else(|why| format!("BROKEN: {why}"), |()| "holds".into());
+        scene.tell(format!("  {:<26} {outcome}", invariant.name))?;
+        held.insert(invariant.name.into(), holds.is_ok().into());
+    }
+    let summary = summary(scene, held, begin).await?;
+    scene.tell(format!("The story ends here: its next step ({ENDS_BEFORE}) is not yet."))?;
+    Ok(summary)
+}
+
+/// What came of it, read through the API. Only what is true today has a key.
+async fn summary(scene: &mut Scene, invariants: Map<String, Json>, begin: Instant) -> Result<Json, Failure> {
+    let counts = scene.operator.call("device count", json!({})).await?;
+    let entries = scene.export().await?.len();
+    Ok(json!({
+        "devices": counts["total"],
+        "retired": counts["retired"],
+        "invariants": invariants,
+        "journal_entries": entries,
+        "wall_s": (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        "hub_rss_bytes": scene.operator.rss_bytes(),
+        "seed": scene.plan.seed,
+        "story_ends_before": ENDS_BEFORE,
+    }))
+}
+
+fn judge(summary: &Json) -> Result<(), Failure> {
+    let invariants = summary["invariants"].as_object().into_iter().flatten();
+    let broken: Vec<&str> =
+        invariants.filter(|(_, holds)| **holds != json!(true)).map(|(name, _)| name.as_str()).collect();
+    match broken.as_slice() {
+        [] => Ok(()),
+        broken => Err(failed(format!("invariants that do not hold: {}", broken.join(", ")))),
+    }
+}
+
+/// Stays up until Ctrl-C or SIGTERM.
+async fn stay(scene: &Scene) -> Result<(), Failure> {
+    scene.tell("The hubs stay up until Ctrl-C.".into())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! What the story, the damage and the invariants work on.
+use super::hubs::HubProcess;
+use super::plan::Plan;
+use crate::failure::{Failure, failed};
+use crate::limits::ALL_PAGE_ITEMS_MAX;
+use crate::print::line;
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A write that a hub answered: the operation, and the id of the device.
+pub type Written = (&'static str, String);
+
+/// Two hubs that are not running yet.
+pub struct Curtain {
+    folder: PathBuf,
+    plan: Plan,
+    pace: Duration,
+    aside: bool,
+}
+
+/// Two running hubs and what was done so far.
+pub struct Scene {
+    /// The hub of who runs the network.
+    pub operator: HubProcess,
+    /// The hub of who makes the devices.
+    pub manufacturer: HubProcess,
+    /// Which devices there are.
+    pub plan: Plan,
+    /// The operator's devices by their ids, in the order of the plan.
+    pub devices: Vec<String>,
+    /// What was written at the operator's hub.
+    pub written: Vec<Written>,
+    pace: Duration,
+    aside: bool,
+}
+
+impl Curtain {
+    /// A scene in `folder`. `aside` says that standard output is for the summary alone.
+    pub fn new(folder: PathBuf, plan: Plan, pace: Duration, aside: bool) -> Self {
+        Curtain { folder, plan, pace, aside }
+    }
+
+    /// Starts both hubs.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when one does not start.
+    pub async fn open(self) -> Result<Scene, Failure> {
+        let Curtain { folder, plan, pace, aside } = self;
+        let (manufacturer, operator) = tokio::try_join!(
+            HubProcess::start(folder.join("manufacturer")),
+            HubProcess::start(folder.join("operator"))
+        )?;
+        let scene =
+            Scene { operator, manufacturer, plan, devices: Vec::new(), written: Vec::new(), pace, aside };
+        scene.tell(format!("The manufacturer's hub is at {}.", scene.manufacturer.ready.people))?;
+        scene.tell(format!("The operator's hub is at {}.", scene.operator.ready.people))?;
+        Ok(scene)
+    }
+}
+
+impl Scene {
+    /// Tells whoever watches.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    pub fn tell(&self, text: String) -> Result<(), Failure> {
+        if self.aside {
+            eprintln!("{text}");
+            return Ok(());
+        }
+        line(&text)
+    }
+
+    /// Tells a step, and leaves the time to read it.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    pub async fn step(&self, text: String) -> Result<(), Failure> {
+        self.tell(text)?;
+        tokio::time::sleep(self.pace).await;
+        Ok(())
+    }
+
+    /// An idempotency key of this story: the same when the demo is started again.
+    pub fn key(&self, what: &str) -> String {
+        format!("demo-{}-{what}", self.plan.seed)
+    }
+
+    /// The operator's whole list of `operation`, page by page.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn all(&mut self, operation: &str) -> Result<Vec<Json>, Failure> {
+        let (mut items, mut arguments) = (Vec::new(), json!({"limit": ALL_PAGE_ITEMS_MAX}));
+        loop {
+            let mut page = self.operator.call(operation, arguments.clone()).await?;
+            if let Json::Array(more) = page["items"].take() {
+                items.extend(more);
+            }
+            match page["next"].take() {
+                Json::Null => return Ok(items),
+                next if next == arguments["after"] => return Err(failed("a page that leads to itself")),
+                next => arguments["after"] = next,
+            }
+        }
+    }
+
+    /// The operator's whole journal, oldest entry first.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn export(&mut self) -> Result<Vec<Json>, Failure> {
+        self.all("audit export").await
+    }
+
+    /// Ends both hubs.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when one did not end well; the other was ended all the same.
+    pub async fn end(mut self) -> Result<(), Failure> {
+        let (manufacturer, operator) = tokio::join!(self.manufacturer.end(), self.operator.end());
+        manufacturer.and(operator)
+    }
+}

@@ -1,0 +1,36 @@
+//! Every limit of the program, with its unit last.
+
+/// A ready-file: an address, a path and a token.
+pub const READY_FILE_BYTES_MAX: usize = 64 * 1024;
+/// A file with a token.
+pub const TOKEN_FILE_BYTES_MAX: usize = 4 * 1024;
+/// A file with the certificates to believe; a system's own list is about 220 kB.
+pub const CA_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// `steward.toml`.
+pub const SETTINGS_FILE_BYTES_MAX: usize = 64 * 1024;
+/// A file whose text is an argument: what a hub takes as a whole body.
+pub const ARGUMENT_FILE_BYTES_MAX: usize = hub::limits::BODY_BYTES_MAX;
+/// From a request to the last byte of its answer; `audit verify` walks the whole journal.
+pub const CALL_SECONDS_MAX: u64 = 300;
+/// The answer to a request: a page of 500 entries of the journal, and room.
+pub const CALL_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// From the bound port to the hub's own first answer.
+pub const FIRST_ANSWER_SECONDS_MAX: u64 = 30;
+/// Items of each page that `--all` asks for.
+pub const ALL_PAGE_ITEMS_MAX: u16 = fleet::limits::PAGE_ITEMS_MAX;
+/// The narrowest that a column of a table is cut to.
+pub const COLUMN_CHARS_MIN: usize = 8;
+/// Devices of the demo.
+pub const DEMO_DEVICES_MAX: u32 = 9_999;
+/// From starting a hub of the demo to its ready-file.
+pub const DEMO_START_SECONDS_MAX: u64 = 60;
+/// From telling a hub of the demo to stop until it is killed.
+pub const DEMO_END_SECONDS_MAX: u64 = 20;
+/// Starts of a hub whose folder a hub of an earlier, killed demo has not left yet.
+pub const DEMO_START_TRIES_MAX: u32 = 40;
+/// The log of a hub of the demo that is read when it did not start.
+pub const DEMO_LOG_BYTES_MAX: usize = 1024 * 1024;
+/// What the demo keeps about itself in its folder.
+pub const DEMO_FILE_BYTES_MAX: usize = 4 * 1024;
+/// A hub's database that `--break` patches.
+pub const DEMO_DATABASE_BYTES_MAX: usize = 512 * 1024 * 1024;

@@ -1,0 +1,58 @@
+//! Looking into a hub's folder without a hub: the same operations, on a store opened for looking.
+use crate::failure::{Failure, failed};
+use fleet::operation::OperationRow;
+use fleet::permission::Session;
+use fleet::refusal::{Refusal, Sort};
+use fleet::room::Env;
+use fleet::text::Slug;
+use serde_json::Value as Json;
+use std::path::Path;
+use std::sync::Arc;
+use store::{Place, Store};
+
+/// The name in `hub:NAME` of who looks.
+const ACTOR: &str = "local";
+
+/// An open folder.
+pub struct Local {
+    store: Store,
+    env: Arc<Env>,
+}
+
+impl Local {
+    /// Opens the folder of a hub. It blocks, and may be done beside a running hub.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it is no hub's folder, or its state is elsewhere (PostgreSQL).
+    pub fn open(data: &Path) -> Result<Self, Failure> {
+        let key = hub::folder::checkpoint_key(data)
+            .map_err(|why| failed(format!("{} is not the folder of a hub: {why}", data.display())))?;
+        let path = hub::folder::database_path(data);
+        if !path.exists() {
+            return Err(failed(format!(
+                "{} is missing; a hub that keeps its state in PostgreSQL is asked without --data",
+                path.display()
+            )));
+        }
+        let store = Store::open_read_only(Place::Sqlite(path), hub::clock())
+            .map_err(|fault| failed(format!("{}: {}", data.display(), fault.detail)))?;
+        Ok(Local { store, env: Arc::new(Env { checkpoint_key: Some(key) }) })
+    }
+
+    /// Runs the operation of `row`, which must be one that looks.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`].
+    pub fn call(&self, row: &OperationRow, arguments: &Json) -> Result<Json, Failure> {
+        self.run(row, arguments).map_err(|refusal| Failure::Refused(refusal.into()))
+    }
+
+    fn run(&self, row: &OperationRow, arguments: &Json) -> Result<Json, Refusal> {
+        let session = Session::of_hub(ACTOR, Slug::main());
+        let permitted = session.permit((row.parse)(arguments.clone())?)?;
+        let env = self.env.clone();
+        let answer = self.store.read(move |tx, now| store::run_read(tx, now, &env, &permitted))?;
+        let ended = |_| Refusal::new(Sort::Failed, "reader-ended", "the reader ended without an answer");
+        answer.blocking_recv().map_err(ended)?
+    }
+}

@@ -1,0 +1,187 @@
+//! A headless Chromium by the WebDriver protocol, over our own HTTP client.
+
+use crate::support::{Http, Process, body, skip};
+use base64ct::{Base64, Encoding};
+use io::http::Method;
+use io::http::client::Request;
+use io::http::url::Url;
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Set, no browser is started.
+const NO_BROWSER: &str = "STEWARD_NO_BROWSER";
+/// How the protocol names an element in its answers.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// From a click to the page that it leads to.
+const IMPLICIT_WAIT_MILLIS: u32 = 10_000;
+
+/// How a browser is started.
+#[derive(Clone, Copy, Default)]
+pub struct Wish {
+    /// Without JavaScript.
+    pub no_script: bool,
+}
+
+/// A browser, and the driver that drives it. Both end with this.
+pub struct Browser {
+    http: Http,
+    session: String,
+    _driver: Process,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts one; none, with a line that says why, where there is none.
+    pub fn start(test: &str, wish: Wish) -> Option<Self> {
+        if std::env::var_os(NO_BROWSER).is_some() {
+            skip(test, &format!("{NO_BROWSER} is set"));
+            return None;
+        }
+        for program in ["chromium", "chromedriver"] {
+            let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+            if !found.is_ok_and(|found| found.status.success()) {
+                skip(test, &format!("{program} is not installed"));
+                return None;
+            }
+        }
+        let driver = Process::start(Command::new("chromedriver").arg("--port=0").stderr(Stdio::null()));
+        let said = driver.line(|line| line.contains("successfully on port")).expect("the driver starts");
+        let port: String = said.chars().filter(char::is_ascii_digit).collect();
+        let profile = tempfile::tempdir().expect("a folder");
+        let mut browser = Browser {
+            http: Http::plain(),
+            session: format!("http://127.0.0.1:{port}/session"),
+            _driver: driver,
+            _profile: profile,
+        };
+        let capabilities = capabilities(browser._profile.path().to_str().expect("UTF-8"), wish);
+        let id = browser.command(Method::POST, "", capabilities)["sessionId"].take();
+        browser.session = format!("{}/{}", browser.session, id.as_str().expect("a session"));
+        browser.command(Method::POST, "/timeouts", json!({"implicit": IMPLICIT_WAIT_MILLIS}));
+        Some(browser)
+    }
+
+    fn command(&mut self, method: Method, path: &str, arguments: Json) -> Json {
+        let (answer, status) = self.try_command(method, path, arguments);
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
+    }
+
+    fn try_command(&mut self, method: Method, path: &str, arguments: Json) -> (Json, u16) {
+        let url = Url::parse(&format!("{}{path}", self.session)).expect("a URL");
+        let request = match method {
+            Method::POST => Request::post(url, "application/json", arguments.to_string()),
+            method => Request::new(method, url),
+        };
+        let answer = self.http.send(&request.within(Duration::from_secs(120)).answer_bytes_max(32 << 20));
+        (body(&answer)["value"].take(), answer.status.as_u16())
+    }
+
+    /// Opens an address.
+    pub fn open(&mut self, url: &str) {
+        self.command(Method::POST, "/url", json!({"url": url}));
+    }
+
+    /// Where it is now.
+    pub fn url(&mut self) -> String {
+        self.command(Method::GET, "/url", json!({})).as_str().expect("a URL").to_owned()
+    }
+
+    pub fn title(&mut self) -> String {
+        self.command(Method::GET, "/title", json!({})).as_str().expect("a title").to_owned()
+    }
+
+    /// The elements that a CSS selector finds; the first may be waited for.
+    pub fn all(&mut self, selector: &str) -> Vec<Element> {
+        let arguments = json!({"using": "css selector", "value": selector});
+        let found = self.command(Method::POST, "/elements", arguments);
+        let ids = found.as_array().into_iter().flatten().filter_map(|e| e[ELEMENT].as_str());
+        ids.map(|id| Element(id.to_owned())).collect()
+    }
+
+    /// How many elements a CSS selector finds now.
+    pub fn count(&mut self, selector: &str) -> usize {
+        self.command(Method::POST, "/timeouts", json!({"implicit": 0}));
+        let found = self.all(selector).len();
+        self.command(Method::POST, "/timeouts", json!({"implicit": IMPLICIT_WAIT_MILLIS}));
+        found
+    }
+
+    /// The first element that a CSS selector finds.
+    #[track_caller]
+    pub fn one(&mut self, selector: &str) -> Element {
+        let found = self.all(selector).into_iter().next();
+        found.unwrap_or_else(|| {
+            let page = self.command(Method::GET, "/source", json!({}));
+            panic!("nothing is `{selector}` on {}: {page}", self.url())
+        })
+    }
+
+    pub fn text(&mut self, element: &Element) -> String {
+        let text = self.command(Method::GET, &format!("/element/{}/text", element.0), json!({}));
+        text.as_str().expect("text").to_owned()
+    }
+
+    pub fn click(&mut self, element: &Element) {
+        self.command(Method::POST, &format!("/element/{}/click", element.0), json!({}));
+    }
+
+    pub fn write(&mut self, element: &Element, text: &str) {
+        self.command(Method::POST, &format!("/element/{}/value", element.0), json!({"text": text}));
+    }
+
+    /// What a script of the driver's, not of the page's, returns.
+    pub fn script(&mut self, script: &str) -> Json {
+        self.command(Method::POST, "/execute/sync", json!({"script": script, "args": []}))
+    }
+
+    /// The value of a cookie.
+    pub fn cookie(&mut self, name: &str) -> Option<String> {
+        let (cookie, status) = self.try_command(Method::GET, &format!("/cookie/{name}"), json!({}));
+        (status == 200).then(|| cookie["value"].as_str().expect("a value").to_owned())
+    }
+
+    /// A command of the Chrome DevTools Protocol.
+    pub fn devtools(&mut self, command: &str, parameters: Json) {
+        self.command(Method::POST, "/goog/cdp/execute", json!({"cmd": command, "params": parameters}));
+    }
+
+    /// Keeps a picture of the page as `target/pages/NAME.png`.
+    pub fn picture(&mut self, name: &str) {
+        let taken = self.command(Method::GET, "/screenshot", json!({}));
+        let png = Base64::decode_vec(taken.as_str().expect("base64")).expect("base64");
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pages");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join(format!("{name}.png")), png).expect("written");
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver ends the browser that it started; then the driver itself is ended.
+        if !std::thread::panicking() {
+            self.try_command(Method::DELETE, "", json!({}));
+        }
+    }
+}
+
+/// An element of the page that is open.
+pub struct Element(String);
+
+fn capabilities(profile: &str, wish: Wish) -> Json {
+    let mut options = json!({
+        "binary": "/usr/bin/chromium",
+        "args": [
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--window-size=1200,900", format!("--user-data-dir={profile}"),
+        ],
+    });
+    if wish.no_script {
+        options["prefs"] = json!({"profile.managed_default_content_settings.javascript": 2});
+    }
+    json!({"capabilities": {"alwaysMatch": {"acceptInsecureCerts": true, "goog:chromeOptions": options}}})
+}

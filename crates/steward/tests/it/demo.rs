@@ -1,0 +1,126 @@
+//! The demo, headless and killed, and every invariant seen false.
+
+use crate::support::{Done, Process, program, run};
+use serde_json::Value as Json;
+use std::path::Path;
+use std::process::Stdio;
+
+fn play(words: &[&str]) -> Done {
+    run(&[&["demo", "--headless", "--json", "--devices", "5"], words].concat())
+}
+
+fn summary(done: &Done) -> Json {
+    serde_json::from_str(done.out.lines().last().expect("a last line")).expect("JSON")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// The names of the invariants, as the program lists them to who asks for another one.
+fn invariants() -> Vec<String> {
+    let refused = play(&["--break", "nonsense"]).exits(2).err;
+    let (_, list) = refused.split_once("[possible values: ").expect("a list");
+    let (list, _) = list.split_once(']').expect("its end");
+    list.split(", ").map(String::from).collect()
+}
+
+#[test]
+fn the_story_is_true_and_recomputed_from_the_export_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("demo");
+    let done = play(&["--seed", "3", "--data", text(&data)]).exits(0);
+    let summary = summary(&done);
+    let keys: Vec<&str> = summary.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "devices",
+            "hub_rss_bytes",
+            "invariants",
+            "journal_entries",
+            "retired",
+            "seed",
+            "story_ends_before",
+            "wall_s"
+        ]
+    );
+    let held = summary["invariants"].as_object().expect("an object");
+    assert_eq!(held.len(), invariants().len());
+    assert!(held.values().all(|holds| *holds == true), "{held:?}");
+    assert_eq!((&summary["seed"], &summary["story_ends_before"]), (&3.into(), &"factory".into()));
+    assert!(summary["hub_rss_bytes"].as_u64().is_some_and(|bytes| bytes > 1_000_000));
+
+    let operator = data.join("operator");
+    let export = run(&["audit", "export", "--all", "--json", "--data", text(&operator)]).exits(0).out;
+    let entries: Vec<Json> = export.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(summary["journal_entries"], entries.len());
+    let count = |event: &str| {
+        let tag = format!("{{\"event\":\"{event}\"");
+        entries
+            .iter()
+            .filter(|e| e["detail"].as_str().is_some_and(|d| d.starts_with(&tag)) && e["room"] == "device")
+            .count()
+    };
+    assert_eq!(summary["devices"], count("expected"));
+    assert_eq!(summary["retired"], count("retired") - count("claimed"));
+    run(&["audit", "verify", "--data", text(&operator)]).exits(0);
+    run(&["check", "--data", text(&operator)]).exits(0);
+}
+
+#[test]
+fn every_invariant_is_seen_false() {
+    for name in invariants() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let done = play(&["--break", &name, "--data", text(&folder.path().join("demo"))]).exits(1);
+        let held = summary(&done)["invariants"].take();
+        assert_eq!(held[&name], false, "{name}: {held} {}", done.err);
+        assert!(done.err.contains("invariants that do not hold") && done.err.contains(&name));
+    }
+}
+
+#[test]
+fn killed_and_started_again_it_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("demo");
+    let mut command = program();
+    command.args(["demo", "--headless", "--devices", "5", "--pace", "500", "--data", text(&data)]);
+    let mut demo = Process::start(command.stderr(Stdio::null()));
+    // The devices are there; none is retired yet.
+    demo.line(|line| line.ends_with("support has ended.")).expect("it comes so far");
+    demo.signal("-KILL");
+    demo.ended();
+    let again = play(&["--data", text(&data)]).exits(0);
+    assert_eq!((&summary(&again)["devices"], &summary(&again)["retired"]), (&5.into(), &1.into()));
+    // And once more, after its end.
+    let again = play(&["--data", text(&data)]).exits(0);
+    assert_eq!((&summary(&again)["devices"], &summary(&again)["retired"]), (&5.into(), &1.into()));
+    run(&["demo", "--headless", "--devices", "6", "--data", text(&data)]).exits(2);
+}
+
+#[test]
+fn watched_it_stays_up_until_it_is_told_to_stop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("demo");
+    let mut command = program();
+    command.args(["demo", "--devices", "3", "--pace", "0", "--data", text(&data)]);
+    let mut demo = Process::start(&mut command);
+    let link = demo.line(|line| line.contains("/sign-in/steward_")).expect("a link");
+    assert!(link.contains("https://127.0.0.1:"));
+    demo.line(|line| line.starts_with("The hubs stay up")).expect("it stays up");
+    let ready = data.join("operator/ready.json");
+    let counts = run(&["device", "count", "--json", "--hub", text(&ready)]).exits(0).json();
+    assert_eq!(counts["total"], 3);
+    demo.signal("-INT");
+    assert_eq!(demo.ended(), Some(0));
+    run(&["device", "count", "--hub", text(&ready)]).exits(3);
+}
+
+#[test]
+fn a_temporary_folder_is_gone_afterwards() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let played =
+        program().args(["demo", "--headless", "--devices", "1"]).env("TMPDIR", folder.path()).output();
+    Done::of(played.expect("it runs")).exits(0);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
