@@ -15,6 +15,7 @@ pub mod onboarding;
 pub mod operation;
 pub mod page;
 pub mod permission;
+pub mod provisioning;
 mod reactions;
 pub mod refusal;
 pub mod room;
@@ -47,6 +48,12 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<onboarding::anchor::view::Show>(),
     row::<onboarding::anchor::view::AdmitBy>(),
     row::<onboarding::anchor::view::Remove>(),
+    row::<provisioning::product::view::Add>(),
+    row::<provisioning::product::view::List>(),
+    row::<provisioning::product::view::Show>(),
+    row::<provisioning::product::view::Discontinue>(),
+    row::<provisioning::view::List>(),
+    row::<provisioning::view::Show>(),
     row::<audit::view::List>(),
     row::<audit::view::Export>(),
     row::<audit::view::Verify>(),
@@ -71,6 +78,8 @@ pub const FOLDS: &[Fold] = &[
     fold::<account::Account>(),
     fold::<onboarding::Onboarding>(),
     fold::<onboarding::anchor::Anchor>(),
+    fold::<provisioning::Birth>(),
+    fold::<provisioning::product::Product>(),
 ];
 
 /// Every room's tables, in the order in which they are made.
@@ -80,11 +89,17 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     device::store::MIGRATIONS,
     onboarding::store::MIGRATIONS,
     onboarding::anchor::store::MIGRATIONS,
+    provisioning::store::MIGRATIONS,
+    provisioning::product::store::MIGRATIONS,
 ];
 
 /// Every room's scripts, for the store's tests on both engines.
-pub const SCRIPTS: &[&[Script]] =
-    &[device::scripts::SCRIPTS, account::scripts::SCRIPTS, onboarding::scripts::SCRIPTS];
+pub const SCRIPTS: &[&[Script]] = &[
+    device::scripts::SCRIPTS,
+    account::scripts::SCRIPTS,
+    onboarding::scripts::SCRIPTS,
+    provisioning::scripts::SCRIPTS,
+];
 
 /// The operation called `noun verb`.
 pub fn operation(noun: &str, verb: &str) -> Option<&'static OperationRow> {

@@ -4,6 +4,8 @@
 pub const SLUG_BYTES_MAX: usize = 63;
 /// A name or other short text that a person or a device gives.
 pub const LABEL_BYTES_MAX: usize = 128;
+/// A place in a list.
+pub const CURSOR_BYTES_MAX: usize = 256;
 /// Items on one page of a list.
 pub const PAGE_ITEMS_MAX: u16 = 500;
 /// Rows that one step of a long read (verify, check) takes from the store at once.

@@ -1,6 +1,7 @@
 //! One page of a list, and where it goes on.
 use crate::limits::PAGE_ITEMS_MAX;
 use crate::refusal::{Refusal, Sort};
+use crate::text::Cursor;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -43,13 +44,18 @@ pub fn checked(limit: u16) -> Result<u16, Refusal> {
     Err(Refusal::new(Sort::Malformed, "limit-out-of-range", detail))
 }
 
+/// The place of a list that is ordered by a text; empty for its beginning.
+pub fn after(cursor: Option<&Cursor>) -> &str {
+    cursor.map_or("", Cursor::as_str)
+}
+
 /// Reads a cursor of `N` numbers joined by dots, as [`Page::next`] gave it; `first` when there is none.
 ///
 /// # Errors
 /// `bad-cursor`.
-pub fn cursor<const N: usize>(after: Option<&str>, first: [i64; N]) -> Result<[i64; N], Refusal> {
+pub fn cursor<const N: usize>(after: Option<&Cursor>, first: [i64; N]) -> Result<[i64; N], Refusal> {
     let Some(text) = after else { return Ok(first) };
-    let numbers: Vec<i64> = text.split('.').filter_map(|part| part.parse().ok()).collect();
+    let numbers: Vec<i64> = text.as_str().split('.').filter_map(|part| part.parse().ok()).collect();
     numbers.try_into().map_err(|_| {
         let detail = format!("`{text}` is not a place in this list; send the `next` of the page before it");
         Refusal::new(Sort::Malformed, "bad-cursor", detail)

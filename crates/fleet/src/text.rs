@@ -1,5 +1,5 @@
 //! Short texts that carry their rule in their type, so that nothing behind the face checks again.
-use crate::limits::{LABEL_BYTES_MAX, SLUG_BYTES_MAX};
+use crate::limits::{CURSOR_BYTES_MAX, LABEL_BYTES_MAX, SLUG_BYTES_MAX};
 
 /// Makes a newtype over `String` with a rule, a length and a JSON Schema.
 macro_rules! text {
@@ -81,6 +81,12 @@ text! {
     /// at its ends.
     Label, LABEL_BYTES_MAX, r"^[^\p{Cc}\s]([^\p{Cc}]*[^\p{Cc}\s])?$",
     |text| !text.chars().any(char::is_control) && text.trim() == text
+}
+
+text! {
+    /// A place in a list, as the page before it gave it.
+    Cursor, CURSOR_BYTES_MAX, r"^[^\p{Cc}]+$",
+    |text| !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

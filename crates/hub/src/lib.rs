@@ -7,6 +7,7 @@ pub mod api;
 mod authority;
 pub mod desk;
 mod devices;
+mod factory;
 pub mod folder;
 mod health;
 pub mod limits;
@@ -108,6 +109,7 @@ pub struct Shared {
     pub desk: Desk,
     /// Requests since the start.
     pub requests: AtomicU64,
+    authority: Authority,
 }
 
 /// An open hub.
@@ -215,7 +217,7 @@ impl Bound {
         let devices_tls = devices_config(&folder.registrar_identity(&reached_by(&self.devices), now)?)?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
         let authority = Authority { certificate: folder.authority().clone(), key: folder.authority_key() };
-        let doors = Devices::new(desk.clone(), organisation.clone(), authority, connections.clone());
+        let doors = Devices::new(desk.clone(), organisation.clone(), authority.clone(), connections.clone());
         let work =
             tokio::spawn(workers::run(desk.clone(), signer.clone(), organisation.clone(), connections));
         let (stop, stopping) = watch::channel(false);
@@ -229,7 +231,7 @@ impl Bound {
                 self.people.listener,
                 people_tls,
                 limits(),
-                router(desk.clone()),
+                router(desk.clone(), authority),
                 stopped(stopping.clone())
             ),
             serve(self.devices.listener, devices_tls, limits(), doors.router(), stopped(stopping)),
@@ -257,11 +259,12 @@ pub fn clock() -> store::Clock {
 }
 
 /// Everything the people's listener answers.
-pub fn router(desk: Desk) -> Router {
-    let shared = Arc::new(Shared { desk, requests: AtomicU64::new(0) });
+fn router(desk: Desk, authority: Authority) -> Router {
+    let shared = Arc::new(Shared { desk, requests: AtomicU64::new(0), authority });
     Router::new()
         .merge(api::router())
         .merge(health::router())
+        .merge(factory::router())
         .merge(pages::router())
         .fallback(api::not_found)
         .layer(from_fn_with_state(shared.clone(), count))

@@ -8,7 +8,7 @@ use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room};
-use crate::text::{Label, Slug};
+use crate::text::{Cursor, Label, Slug};
 use crate::time::{Millis, Shown};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -201,7 +201,7 @@ impl Operation for Enable {
 pub struct List {
     /// Continue after this account
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+    pub after: Option<Cursor>,
     /// At most so many
     #[serde(default = "page::usual")]
     #[schemars(range(min = 1, max = 500))]
@@ -216,7 +216,7 @@ impl Operation for List {
 
     fn run(&self, cx: &mut Cx) -> Result<Page<AccountView>, Refusal> {
         let limit = page::checked(self.limit)?;
-        let after = self.after.as_deref().unwrap_or_default();
+        let after = page::after(self.after.as_ref());
         let found = store::account_list(cx.tx, cx.session.organisation.as_str(), after, limit + 1)?;
         let items = found.into_iter().map(|(account, permission, disabled)| AccountView {
             account,

@@ -7,6 +7,7 @@ use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Fold};
+use crate::text::Cursor;
 use crate::time::{Millis, Shown};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,7 @@ pub fn hex(bytes: &[u8]) -> String {
 pub struct List {
     /// Continue after this place: the `next` of the page before
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+    pub after: Option<Cursor>,
     /// At most so many
     #[serde(default = "page::usual")]
     #[schemars(range(min = 1, max = 500))]
@@ -89,7 +90,7 @@ impl Operation for List {
 
     fn run(&self, cx: &mut Cx) -> Result<Page<EntryView>, Refusal> {
         let limit = page::checked(self.limit)?;
-        let [at, lane, seq] = page::cursor(self.after.as_deref(), [i64::MAX; 3])?;
+        let [at, lane, seq] = page::cursor(self.after.as_ref(), [i64::MAX; 3])?;
         let organisation = cx.session.organisation.as_str();
         let found = store::journal_list(cx.tx, organisation, (at, lane, seq), limit + 1)?;
         let items = found.into_iter().map(EntryView::from).collect();
@@ -103,7 +104,7 @@ impl Operation for List {
 pub struct Export {
     /// Continue after this place: the `next` of the page before
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+    pub after: Option<Cursor>,
     /// At most so many
     #[serde(default = "page::usual")]
     #[schemars(range(min = 1, max = 500))]
@@ -118,7 +119,7 @@ impl Operation for Export {
 
     fn run(&self, cx: &mut Cx) -> Result<Page<EntryView>, Refusal> {
         let limit = page::checked(self.limit)?;
-        let [lane, seq] = page::cursor(self.after.as_deref(), [0; 2])?;
+        let [lane, seq] = page::cursor(self.after.as_ref(), [0; 2])?;
         let organisation = cx.session.organisation.as_str();
         let found = store::journal_export(cx.tx, organisation, (lane, seq), limit + 1)?;
         let items = found.into_iter().map(EntryView::from).collect();
@@ -154,9 +155,12 @@ impl Operation for Verify {
     fn run(&self, cx: &mut Cx) -> Result<Verified, Refusal> {
         let key = cx.env.checkpoint_key.clone();
         let mut verified = Verified { signatures_judged: key.is_some(), ..Verified::default() };
-        for head in store::lane_list(cx.tx)? {
+        let heads = store::lane_list(cx.tx)?;
+        for lane in store::lane_numbers(cx.tx)? {
+            let gone = Broken { lane, seq: 0, what: What::Head };
+            let head = heads.iter().find(|head| head.lane == lane).ok_or_else(|| broken(gone))?;
             verified.lanes += 1;
-            verify_lane(cx, &head, key.as_ref(), &mut verified)?;
+            verify_lane(cx, head, key.as_ref(), &mut verified)?;
         }
         Ok(verified)
     }
@@ -268,7 +272,7 @@ pub fn timeline(
     cx: &mut Cx,
     room: &str,
     id: &str,
-    after: Option<&str>,
+    after: Option<&Cursor>,
     limit: u16,
 ) -> Result<Page<EntryView>, Refusal> {
     let limit = page::checked(limit)?;

@@ -7,7 +7,7 @@ use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room, Subject};
-use crate::text::{Label, Slug};
+use crate::text::{Cursor, Label, Slug};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +116,7 @@ pub struct List {
     pub site: Option<Slug>,
     /// Continue after this name
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+    pub after: Option<Cursor>,
     /// At most so many
     #[serde(default = "page::usual")]
     #[schemars(range(min = 1, max = 500))]
@@ -131,7 +131,7 @@ impl Operation for List {
 
     fn run(&self, cx: &mut Cx) -> Result<Page<DeviceView>, Refusal> {
         let limit = page::checked(self.limit)?;
-        let (organisation, after) = (cx.session.organisation.as_str(), self.after.as_deref().unwrap_or(""));
+        let (organisation, after) = (cx.session.organisation.as_str(), page::after(self.after.as_ref()));
         let site = self.site.as_ref().map_or("", Slug::as_str);
         let found = match self.stage {
             None => store::device_list(cx.tx, organisation, site, after, limit + 1)?,
@@ -228,7 +228,7 @@ pub struct Timeline {
     pub device: Label,
     /// Continue after this place: the `next` of the page before
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+    pub after: Option<Cursor>,
     /// At most so many
     #[serde(default = "page::usual")]
     #[schemars(range(min = 1, max = 500))]
@@ -243,7 +243,7 @@ impl Operation for Timeline {
 
     fn run(&self, cx: &mut Cx) -> Result<Page<EntryView>, Refusal> {
         let (subject, _) = find(cx, self.device.as_str())?;
-        timeline(cx, Device::NAME, &subject.id, self.after.as_deref(), self.limit)
+        timeline(cx, Device::NAME, &subject.id, self.after.as_ref(), self.limit)
     }
 }
 

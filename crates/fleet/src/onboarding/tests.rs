@@ -1,1 +1,118 @@
+use super::anchor::Anchor;
+use super::rules::{Command, Event, Introduction, Ldevid, Refusal, State, apply, decide};
+use crate::limits::DEVICE_LDEVIDS_MAX;
+use crate::time::Millis;
 
+fn run(state: &mut State, command: Command) -> Result<Vec<Event>, Refusal> {
+    let events = decide(state, command, Millis(0))?;
+    events.iter().for_each(|event| apply(state, event));
+    Ok(events)
+}
+
+fn introduction(key: &str) -> Introduction {
+    Introduction { anchor: "lumen".into(), serial_number: "A1".into(), key: key.into() }
+}
+
+fn want(key: &str) -> Command {
+    Command::Want { key: key.into() }
+}
+
+fn issue(serial: &str, key: &str, at: i64) -> Command {
+    let certificate = "PEM".to_string();
+    let ldevid = Ldevid { key: key.into(), not_before: Millis(at), not_after: Millis(at + 9), certificate };
+    Command::Issue { serial: serial.into(), ldevid }
+}
+
+fn admitted() -> State {
+    let mut state = State::default();
+    run(&mut state, Command::Introduce(introduction("i1"))).expect("introduced");
+    run(&mut state, Command::Admit).expect("admitted");
+    state
+}
+
+#[test]
+fn nothing_is_given_to_a_device_that_nobody_admitted() {
+    let mut state = State::default();
+    for command in [
+        Command::Admit,
+        want("k1"),
+        issue("01", "k1", 0),
+        Command::Report { good: true, reason: String::new() },
+    ] {
+        assert_eq!(run(&mut state, command), Err(Refusal::NotIntroduced));
+    }
+    run(&mut state, Command::Introduce(introduction("i1"))).expect("introduced");
+    assert_eq!(run(&mut state, want("k1")), Err(Refusal::NotAdmitted));
+    assert_eq!(run(&mut state, issue("01", "k1", 0)), Err(Refusal::NotAdmitted));
+}
+
+#[test]
+fn another_idevid_under_the_same_serial_number_is_refused() {
+    let mut state = admitted();
+    assert_eq!(run(&mut state, Command::Introduce(introduction("i1"))), Ok(vec![]));
+    assert_eq!(run(&mut state, Command::Introduce(introduction("i2"))), Err(Refusal::AnotherIdevid));
+}
+
+#[test]
+fn a_certificate_is_issued_for_the_wanted_key_only() {
+    let mut state = admitted();
+    assert_eq!(run(&mut state, issue("01", "k1", 0)), Err(Refusal::NotWanted));
+    run(&mut state, want("k1")).expect("wanted");
+    assert_eq!(run(&mut state, issue("01", "k2", 0)), Err(Refusal::NotWanted));
+    run(&mut state, issue("01", "k1", 0)).expect("issued");
+    assert_eq!(
+        run(&mut state, issue("02", "k1", 0)),
+        Err(Refusal::NotWanted),
+        "what was wanted is given once"
+    );
+}
+
+#[test]
+fn the_oldest_certificate_makes_room() {
+    let mut state = admitted();
+    for n in 0..=DEVICE_LDEVIDS_MAX {
+        let (serial, key) = (format!("{n:02}"), format!("k{n}"));
+        run(&mut state, want(&key)).expect("wanted");
+        let events = run(&mut state, issue(&serial, &key, n as i64)).expect("issued");
+        let superseded = Event::Superseded { serial: "00".into() };
+        assert_eq!(events.contains(&superseded), n == DEVICE_LDEVIDS_MAX);
+    }
+    assert_eq!(state.ldevids.keys().collect::<Vec<_>>(), ["01", "02"]);
+}
+
+#[test]
+fn revoking_ends_everything_once() {
+    let mut state = admitted();
+    run(&mut state, want("k1")).expect("wanted");
+    run(&mut state, issue("01", "k1", 0)).expect("issued");
+    let revoke = Command::Revoke { why: "lost".into() };
+    let serials = vec!["01".to_string()];
+    assert_eq!(run(&mut state, revoke.clone()), Ok(vec![Event::Revoked { serials, why: "lost".into() }]));
+    assert_eq!(state, State::default());
+    assert_eq!(run(&mut state, revoke), Ok(vec![]));
+}
+
+/// One line for every form in which an event was ever stored. Never remove one.
+const STORED: &[&str] = &[
+    r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff"}}"#,
+    r#"{"event":"admitted"}"#,
+    r#"{"event":"wanted","key":"00ff"}"#,
+    r#"{"event":"issued","serial":"01","key":"00ff","not_before":1,"not_after":2,"certificate":"PEM"}"#,
+    r#"{"event":"superseded","serial":"01"}"#,
+    r#"{"event":"enrolled"}"#,
+    r#"{"event":"enrolment-failed","reason":"no disk"}"#,
+    r#"{"event":"revoked","serials":["01"],"why":"lost"}"#,
+];
+
+/// As [`STORED`], of anchors.
+const STORED_ANCHOR: &[&str] = &[
+    r#"{"event":"anchor-added","certificate":"PEM","admission":"ask"}"#,
+    r#"{"event":"admission-set","admission":"automatic"}"#,
+    r#"{"event":"anchor-removed"}"#,
+];
+
+#[test]
+fn every_stored_event_is_read_for_ever() {
+    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 8);
+    crate::audit::tests::stored_events::<Anchor>(STORED_ANCHOR, 3);
+}

@@ -358,3 +358,51 @@ impl Drop for OpenConnection {
         let _ = self.child.wait();
     }
 }
+
+/// A factory's line with curl: a device is born with an IDevID that OpenSSL reads, and joins with it.
+#[test]
+fn a_device_is_born_and_joins() {
+    if !have("est::a_device_is_born_and_joins", TOOLS) {
+        return;
+    }
+    let hub = Running::start();
+    let folder = hub.folder.path();
+    let product = json!({
+        "product": "lamp-7", "hardware_type": "1.3.6.1.4.1.32473.7",
+        "mud_url": "https://mud.example/lamp-7.json", "masa_url": "https://masa.example",
+    });
+    hub.ask("product add", product).expect("offered");
+    hub.ask("account add", json!({"account": "line-1", "permission": "operate"})).expect("added");
+    let token = hub.ask("token issue", json!({"account": "line-1", "label": "line"})).expect("issued");
+    let token = token["secret"].as_str().expect("a secret");
+    request(folder, "idevid", "/serialNumber=A1");
+    let born = |token: &str, label: &str| {
+        let url = format!("https://{}/.well-known/est/{label}/simpleenroll", hub.people);
+        let user = format!(":{token}");
+        let known = ["--silent", "--max-time", "10", "--cacert", "hub/ca.pem", "--output", "answer"];
+        let mut arguments = known.to_vec();
+        arguments.extend(["--write-out", "%{http_code}", "--user", &user, "--data-binary", "@idevid.b64"]);
+        arguments.extend(["--header", "Content-Type: application/pkcs10", &url]);
+        String::from_utf8_lossy(&output(folder, "curl", &arguments).stdout).into_owned()
+    };
+    assert_eq!(born("steward_wrong", "lamp-7"), "401");
+    assert_eq!(born(token, "lamp-8"), "404");
+    assert_eq!(born(token, "lamp-7"), "200", "{}", said(&hub));
+    keep_certificate(&hub, "idevid");
+    let text = run(folder, "openssl", &["x509", "-in", "idevid.pem", "-noout", "-text"]);
+    for part in [
+        "serialNumber = A1",
+        "Not After : Dec 31 23:59:59 9999 GMT",
+        "https://mud.example/lamp-7.json",
+        "1.3.6.1.5.5.7.1.32",
+        "othername",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let first = said(&hub);
+    assert_eq!(born(token, "lamp-7"), "200");
+    assert_eq!(said(&hub), first, "the same key gets the same IDevID");
+    request(folder, "idevid", "/serialNumber=A1");
+    assert_eq!(born(token, "lamp-7"), "409", "a serial number is given once");
+    hub.ask("audit check", json!({})).expect("rows equal the journal");
+}

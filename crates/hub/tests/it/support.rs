@@ -19,6 +19,7 @@ pub struct Running {
     pub runtime: Runtime,
     pub folder: TempDir,
     pub devices: SocketAddr,
+    pub people: SocketAddr,
     desk: Desk,
     stop: Option<oneshot::Sender<()>>,
 }
@@ -30,13 +31,13 @@ impl Running {
         let hub = Hub::open(Settings::new(data)).expect("the hub opens");
         let runtime = Runtime::new().expect("a runtime");
         let bound = runtime.block_on(hub.bind()).expect("ports");
-        let (desk, devices) = (bound.desk().clone(), bound.devices());
+        let (desk, devices, people) = (bound.desk().clone(), bound.devices(), bound.people());
         let (stop, stopped) = oneshot::channel::<()>();
         runtime.spawn(async move {
             let ended = bound.serve(async { drop(stopped.await) }).await;
             ended.expect("the hub serves");
         });
-        Running { runtime, folder, devices, desk, stop: Some(stop) }
+        Running { runtime, folder, devices, people, desk, stop: Some(stop) }
     }
 
     /// Asks as an administrator.

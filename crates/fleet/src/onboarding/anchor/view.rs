@@ -7,7 +7,7 @@ use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room};
-use crate::text::Slug;
+use crate::text::{Cursor, Slug};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wire::Certificate;
@@ -159,7 +159,7 @@ impl Operation for Show {
 pub struct List {
     /// Continue after this name
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+    pub after: Option<Cursor>,
     /// At most so many
     #[serde(default = "page::usual")]
     #[schemars(range(min = 1, max = 500))]
@@ -184,7 +184,7 @@ impl Operation for List {
 
     fn run(&self, cx: &mut Cx) -> Result<Page<Listed>, Refusal> {
         let limit = page::checked(self.limit)?;
-        let (organisation, after) = (cx.session.organisation.as_str(), self.after.as_deref().unwrap_or(""));
+        let (organisation, after) = (cx.session.organisation.as_str(), page::after(self.after.as_ref()));
         let found = store::anchor_list(cx.tx, organisation, after, limit + 1)?;
         let items = found.into_iter().map(|t| Listed { anchor: t.anchor, admission: t.admission });
         Ok(Page::new(items.collect(), limit, |listed| listed.anchor.clone()))

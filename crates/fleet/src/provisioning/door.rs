@@ -1,0 +1,101 @@
+//! The factory line's door: EST under the product's label (RFC 7030 section 3.2.2), asked by whoever
+//! holds a token of the manufacturer's hub (RFC 7030 section 3.2.3).
+use super::view::{Bear, Decision, Want, Work};
+use crate::audit::view::hex;
+use crate::door::{Answer, Step, ToSign, answered, enrolment_request, malformed};
+use crate::refusal::{Refusal, Sort};
+use serde_json::Value as Json;
+use wire::certificate::HardwareModuleName;
+use wire::certificate::profile::{Profile, Validity};
+use wire::{Certificate, Oid, PublicKey};
+
+/// A request of the line.
+pub struct Request {
+    /// POST rather than GET.
+    pub post: bool,
+    /// The product: the label in the path.
+    pub label: String,
+    /// The operation: the last segment of the path.
+    pub operation: String,
+    /// The media type, as it was sent.
+    pub content_type: String,
+    /// The body, within [`crate::limits::DOOR_BODY_BYTES_MAX`].
+    pub body: Vec<u8>,
+}
+
+/// Answers a request of the line, or says what it takes to answer it. `authority` is the one that
+/// signs IDevIDs.
+pub fn open(request: Request, authority: &Certificate) -> Step {
+    let asked = match (request.post, request.operation.as_str()) {
+        (false, "cacerts") => Ok(Step::Answer(Answer::ca_certs(authority))),
+        (false, "csrattrs") => Ok(Step::Answer(Answer::csr_attributes())),
+        (true, "simpleenroll") => enrol(request),
+        (_, "cacerts" | "csrattrs" | "simpleenroll") => {
+            Ok(Step::Answer(Answer::text(405, "this door is asked with the other of GET and POST")))
+        }
+        _ => Err(Refusal::new(Sort::NotFound, "door-unknown", "there is no such door for a factory's line")),
+    };
+    asked.unwrap_or_else(Step::from)
+}
+
+fn enrol(request: Request) -> Result<Step, Refusal> {
+    let csr = enrolment_request(&request.content_type, &request.body)?;
+    let Some(serial_number) = csr.serial_number() else {
+        let why = "the request's subject has no serialNumber (RFC 8995 section 2.3.1)";
+        return Err(malformed("no-serial-number", why));
+    };
+    let serial_number = serial_number.parse().map_err(|why: String| malformed("bad-serial-number", why))?;
+    let key = csr.public_key().clone();
+    let call = Want { product: request.label, serial_number, key: hex(&key.fingerprint()) };
+    Ok(Step::Run(Box::new(call), Box::new(move |outcome| decided(outcome, key))))
+}
+
+fn decided(outcome: Result<Json, Refusal>, key: PublicKey) -> Step {
+    match answered::<Decision>(outcome) {
+        Ok(Decision::Again { certificate }) => issued(&certificate),
+        Ok(Decision::Sign(work)) => match to_sign(&work, key) {
+            Ok(to_sign) => Step::Sign(Box::new(to_sign), Box::new(move |signed| keep(&work, signed))),
+            Err(refusal) => refusal.into(),
+        },
+        Err(refusal) => refusal.into(),
+    }
+}
+
+fn to_sign(work: &Work, key: PublicKey) -> Result<ToSign, Refusal> {
+    let kind: Oid = work.hardware_type.parse().map_err(|_| malformed("bad-hardware-type", "not an OID"))?;
+    let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let profile = Profile::IdevId {
+        serial_number: work.serial_number.clone(),
+        hardware: HardwareModuleName { kind, serial: work.serial_number.clone().into_bytes() },
+        mud_url: given(&work.mud_url),
+        masa_url: given(&work.masa_url),
+    };
+    // RFC 8995 section 2.6.2: an IDevID has no well-defined end.
+    let validity = Validity { not_before: work.not_before, not_after: None };
+    Ok(ToSign { profile, key, serial: work.serial, validity })
+}
+
+fn keep(work: &Work, signed: Result<Certificate, Refusal>) -> Step {
+    match signed {
+        Ok(certificate) => {
+            let call = Bear {
+                serial_number: work.serial_number.clone(),
+                key: work.key.clone(),
+                certificate: certificate.to_pem(),
+            };
+            let then = |kept: Result<Json, Refusal>| match answered::<String>(kept) {
+                Ok(certificate) => issued(&certificate),
+                Err(refusal) => refusal.into(),
+            };
+            Step::Run(Box::new(call), Box::new(then))
+        }
+        Err(refusal) => refusal.into(),
+    }
+}
+
+fn issued(certificate: &str) -> Step {
+    match Certificate::from_pem(certificate) {
+        Ok(certificate) => Step::Answer(Answer::issued(&certificate)),
+        Err(why) => Refusal::new(Sort::Failed, "unreadable-certificate", why.to_string()).into(),
+    }
+}

@@ -1,0 +1,26 @@
+//! **Provisioning**: what a manufacturer does before a device leaves the factory.
+//!
+//! Charter: factory provisioning. A [`product`] says what its devices have in common; a device is born
+//! when the factory's line enrols its key by EST (RFC 7030) under the product's label, and gets an IDevID
+//! that says where its description (RFC 8520 section 11) and its manufacturer's service (RFC 8995
+//! section 2.3.2) are.
+//!
+//! | from | command | to |
+//! |---|---|---|
+//! | - | want | a key wanted; the hub signs outside of the transaction |
+//! | a key wanted | bear | born, with an IDevID; for ever |
+//!
+//! Absent: private keys (a device makes its own), the certificate's form (`wire`), the signing of it.
+//! Not yet: signed birth records, vouchers, published descriptions and firmware.
+pub mod door;
+pub mod product;
+pub mod rules;
+pub mod scripts;
+pub mod store;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+/// The room. Its subjects are serial numbers.
+pub struct Birth;

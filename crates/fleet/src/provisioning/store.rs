@@ -1,0 +1,110 @@
+//! Rows of births.
+use super::Birth;
+use super::rules::{self, Command, Event, Refusal, State};
+use crate::room::{Change, Room, Subject};
+use crate::time::Millis;
+use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
+
+/// The tables of this room.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    room: "birth",
+    number: 1,
+    sql: "
+CREATE TABLE birth (
+  organisation TEXT NOT NULL, serial_number TEXT NOT NULL, product TEXT NOT NULL, key TEXT NOT NULL,
+  certificate TEXT NOT NULL, born_at BIGINT NOT NULL, version BIGINT NOT NULL,
+  PRIMARY KEY (organisation, serial_number));
+",
+}];
+
+/// The births of an organisation after the serial number `after`.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn birth_list(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    after: &str,
+    limit: u16,
+) -> Result<Vec<(String, State)>, Fault> {
+    many(
+        tx,
+        "SELECT product, key, certificate, born_at, serial_number FROM birth \
+         WHERE organisation = $1 AND serial_number > $2 ORDER BY serial_number LIMIT $3",
+        &[organisation.into(), after.into(), i64::from(limit).into()],
+        |row| Ok((row.text(4)?.to_string(), state(row)?)),
+    )
+}
+
+fn state(row: &Row) -> Result<State, Fault> {
+    let certificate = match row.text(2)? {
+        "" => None,
+        pem => Some(pem.to_string()),
+    };
+    Ok(State {
+        product: row.text(0)?.into(),
+        key: row.text(1)?.into(),
+        certificate,
+        born_at: Millis(row.int(3)?),
+    })
+}
+
+impl Room for Birth {
+    const NAME: &'static str = "birth";
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
+        rules::decide(state, command, now)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        rules::apply(state, event);
+    }
+
+    fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
+        one(
+            tx,
+            "SELECT product, key, certificate, born_at, version FROM birth \
+             WHERE organisation = $1 AND serial_number = $2",
+            &[subject.organisation.as_str().into(), subject.id.as_str().into()],
+            |row| Ok((state(row)?, row.int(4)?)),
+        )
+    }
+
+    fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
+        let State { product, key, certificate, born_at } = change.new;
+        let row: [Value; 7] = [
+            product.as_str().into(),
+            key.as_str().into(),
+            certificate.as_deref().unwrap_or_default().into(),
+            born_at.0.into(),
+            change.new_version.into(),
+            subject.organisation.as_str().into(),
+            subject.id.as_str().into(),
+        ];
+        let saved = match change.old_version {
+            0 => tx.exec(
+                "INSERT INTO birth (product, key, certificate, born_at, version, organisation, serial_number) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+                &row,
+            )?,
+            old_version => {
+                let mut row = row.to_vec();
+                row.push(old_version.into());
+                tx.exec(
+                    "UPDATE birth SET product = $1, key = $2, certificate = $3, born_at = $4, version = $5 \
+                     WHERE organisation = $6 AND serial_number = $7 AND version = $8",
+                    &row,
+                )?
+            }
+        };
+        Ok(saved == 1)
+    }
+
+    fn count(tx: &mut dyn Tx) -> Result<i64, Fault> {
+        Ok(one(tx, "SELECT count(*) FROM birth", &[], |row| row.int(0))?.unwrap_or(0))
+    }
+}

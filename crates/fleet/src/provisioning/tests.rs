@@ -1,0 +1,64 @@
+use super::product::rules as product;
+use super::rules::{Command, Event, Refusal, State, apply, decide};
+use crate::time::Millis;
+
+fn run(state: &mut State, command: Command, now: i64) -> Result<Vec<Event>, Refusal> {
+    let events = decide(state, command, Millis(now))?;
+    events.iter().for_each(|event| apply(state, event));
+    Ok(events)
+}
+
+fn want(key: &str) -> Command {
+    Command::Want { product: "lamp-7".into(), key: key.into() }
+}
+
+fn bear(key: &str) -> Command {
+    Command::Bear { key: key.into(), certificate: "PEM".into() }
+}
+
+#[test]
+fn a_serial_number_is_given_once() {
+    let mut state = State::default();
+    assert_eq!(run(&mut state, bear("k1"), 1), Err(Refusal::NotWanted));
+    assert_eq!(run(&mut state, want("k1"), 1).map(|e| e.len()), Ok(1));
+    assert_eq!(run(&mut state, want("k1"), 1).map(|e| e.len()), Ok(0), "the same again is no event");
+    assert_eq!(
+        run(&mut state, want("k2"), 2).map(|e| e.len()),
+        Ok(1),
+        "before its birth the line may begin anew"
+    );
+    assert_eq!(run(&mut state, bear("k1"), 3), Err(Refusal::NotWanted));
+    assert_eq!(run(&mut state, bear("k2"), 3).map(|e| e.len()), Ok(1));
+    assert_eq!(run(&mut state, bear("k2"), 4).map(|e| e.len()), Ok(0), "the first IDevID counts");
+    assert_eq!(run(&mut state, want("k3"), 5), Err(Refusal::BornAlready));
+    assert_eq!(run(&mut state, want("k2"), 5).map(|e| e.len()), Ok(0));
+    assert_eq!(state.born_at, Millis(3));
+}
+
+/// One line for every form in which an event was ever stored. Never remove one.
+const STORED: &[&str] = &[
+    r#"{"event":"birth-wanted","product":"lamp-7","key":"00ff"}"#,
+    r#"{"event":"born","certificate":"PEM","at":7}"#,
+];
+
+/// As [`STORED`], of products.
+const STORED_PRODUCT: &[&str] = &[
+    r#"{"event":"product-added","template":{"hardware_type":"1.2.3","mud_url":"","masa_url":""}}"#,
+    r#"{"event":"product-discontinued"}"#,
+];
+
+#[test]
+fn every_stored_event_is_read_for_ever() {
+    crate::audit::tests::stored_events::<super::Birth>(STORED, 2);
+    crate::audit::tests::stored_events::<super::product::Product>(STORED_PRODUCT, 2);
+}
+
+#[test]
+fn what_is_discontinued_stays_so() {
+    let mut state = product::State::default();
+    let added = product::Event::ProductAdded { template: product::Template::default() };
+    product::apply(&mut state, &added);
+    product::apply(&mut state, &product::Event::ProductDiscontinued);
+    let again = product::decide(&state, product::Command::Discontinue, Millis(0));
+    assert_eq!(again, Err(product::Refusal::Discontinued));
+}
