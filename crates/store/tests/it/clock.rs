@@ -17,6 +17,10 @@ fn nothing_is_issued_while_the_clock_is_behind() {
         assert_eq!(code(&restarted.write("token issue", issue)), "clock-behind");
         assert_eq!(code(&restarted.write("device expect", r#"{"serial_number":"a"}"#)), "");
         assert_eq!(code(&restarted.write("token issue", issue)), "clock-behind", "still behind");
+        // A lane whose last entry is of a clock that is behind still has the newer one before it.
+        let mut restarted = world.writer();
+        restarted.now = Millis(NOW - 2_001);
+        assert_eq!(code(&restarted.write("token issue", issue)), "clock-behind", "after another start");
         restarted.now = Millis(NOW - 2_000);
         assert_eq!(code(&restarted.write("token issue", issue)), "", "a small step is none");
         restarted.sound();

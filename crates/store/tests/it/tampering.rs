@@ -175,6 +175,22 @@ fn a_lane_that_was_wound_back_is_found_by_its_checkpoint() {
     });
 }
 
+#[test]
+fn a_removed_lane_is_found_by_what_still_speaks_of_it() {
+    on_both("a removed lane", |world| {
+        let mut writer = journal(world, &Key::new());
+        let cases: [&'static [&'static str]; 2] =
+            [&["DELETE FROM lane"], &["DELETE FROM lane", "DELETE FROM checkpoint"]];
+        for sql in cases {
+            check(&mut writer, sql[0], "head does not fit", &statements(sql));
+        }
+        check(&mut writer, "only the checkpoint left", "head does not fit", &|tx| {
+            tx.exec("DELETE FROM journal", &[])?;
+            tx.exec("DELETE FROM lane", &[]).map(drop)
+        });
+    });
+}
+
 /// Chains the lane anew from entry 3, as somebody with the program's code could.
 fn forge(tx: &mut dyn Tx) -> Result<Head, Fault> {
     tx.exec("UPDATE journal SET actor = 'mallory' WHERE seq = 3", &[])?;
