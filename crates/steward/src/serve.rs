@@ -68,7 +68,7 @@ async fn serve(hub: Hub, ready_files: &[PathBuf], until_input_ends: bool) -> Res
     announce(&ready, ready_files)?;
     tokio::select! {
         ended = &mut serving => return ended,
-        why = told.to_stop() => tracing::info!(why, "stopping"),
+        why = told.stopped() => tracing::info!(why, "stopping"),
     }
     // The hub is the receiver; it is still there.
     let _ = stop.send(());
@@ -136,7 +136,7 @@ impl Told {
         })
     }
 
-    async fn to_stop(mut self) -> &'static str {
+    async fn stopped(mut self) -> &'static str {
         let input_ended = async {
             match self.input_ended {
                 Some(ended) => ended.await.unwrap_or_default(),
