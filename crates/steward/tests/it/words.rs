@@ -2,13 +2,17 @@
 
 use crate::support::{Hub, program, run};
 use serde_json::Value as Json;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn private(path: PathBuf, text: &str, mode: u32) -> PathBuf {
     let mut file =
         std::fs::OpenOptions::new().create_new(true).write(true).mode(mode).open(&path).expect("a file");
-    std::io::Write::write_all(&mut file, text.as_bytes()).expect("written");
+    file.write_all(text.as_bytes()).expect("written");
     path
 }
 
@@ -215,4 +219,63 @@ fn whoever_stops_reading_is_no_error() {
         .expect("it runs");
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+/// Relays one connection to `hub` and cuts it when the answer to its first request comes; later
+/// connections it relays whole.
+fn cutting_relay(hub: String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for (number, client) in listener.incoming().map_while(Result::ok).enumerate() {
+            let server = TcpStream::connect(&hub).expect("connected");
+            let asked = Arc::new(AtomicBool::new(false));
+            let (from, to, noted) = (clone(&client), clone(&server), asked.clone());
+            std::thread::spawn(move || relay_records(from, to, &noted));
+            std::thread::spawn(move || {
+                relay_until(server, client, &|| number == 0 && asked.load(Ordering::SeqCst))
+            });
+        }
+    });
+    port
+}
+
+fn clone(stream: &TcpStream) -> TcpStream {
+    stream.try_clone().expect("a second handle")
+}
+
+/// Relays TLS records, and notes the second one of application data: after the client's Finished (RFC 8446
+/// section 5.2 hides it in one), the request.
+fn relay_records(mut from: TcpStream, mut to: TcpStream, asked: &AtomicBool) {
+    const APPLICATION_DATA: u8 = 23;
+    let (mut head, mut hidden) = ([0; 5], 0);
+    while from.read_exact(&mut head).is_ok() {
+        let mut record = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+        if from.read_exact(&mut record).is_err() || to.write_all(&[&head[..], &record].concat()).is_err() {
+            return;
+        }
+        hidden += u32::from(head[0] == APPLICATION_DATA);
+        asked.store(hidden >= 2, Ordering::SeqCst);
+    }
+}
+
+fn relay_until(mut from: TcpStream, mut to: TcpStream, cut: &dyn Fn() -> bool) {
+    let mut piece = [0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut piece) {
+        if cut() || to.write_all(&piece[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_again() {
+    let hub = Hub::start();
+    let token = private(hub.folder.path().join("token"), hub.token(), 0o600);
+    let relay = cutting_relay(hub.people().replace("https://", ""));
+    let url = format!("https://127.0.0.1:{relay}");
+    let words = ["device", "expect", "lamp-1", "--json", "--url", &url, "--token-file", text(&token)];
+    assert_eq!(hub.run(&words).exits(0).json()["name"], "lamp-1");
+    assert_eq!(hub.json(&["device", "count"])["total"], 1);
 }
