@@ -161,9 +161,10 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends the browser that it started; then the driver itself is ended.
-        if !std::thread::panicking() {
-            self.try_command(Method::DELETE, "", json!({}));
+        // The driver ends the browser that it started, also after a test that failed; then the driver
+        // itself is ended.
+        if let Ok(url) = Url::parse(&self.session) {
+            let _ = self.http.try_send(&Request::new(Method::DELETE, url));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the tests share: a hub as a child process, the program's words, plain requests.
 
-use io::http::client::{Answer, Client, Dialer, Request};
+use io::http::client::{Answer, Client, ClientError, Dialer, Request};
 use io::http::header::{HeaderName, HeaderValue};
 use io::http::url::Url;
 use io::http::{Method, header};
@@ -238,7 +238,11 @@ impl Http {
 
     #[track_caller]
     pub fn send(&mut self, request: &Request) -> Answer {
-        self.runtime.block_on(self.client.send(request)).expect("an answer")
+        self.try_send(request).expect("an answer")
+    }
+
+    pub fn try_send(&mut self, request: &Request) -> Result<Answer, ClientError> {
+        self.runtime.block_on(self.client.send(request))
     }
 }
 
