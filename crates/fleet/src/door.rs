@@ -31,6 +31,8 @@ pub enum Step {
     Run(Box<dyn Call>, Then<Result<Json, Refusal>>),
     /// Sign a certificate with the authority's key, and hand it to the rest.
     Sign(Box<ToSign>, Then<Result<Certificate, Refusal>>),
+    /// Sign a voucher (JSON) with the MASA's key as CMS, and hand it to the rest.
+    SignVoucher(Vec<u8>, Then<Result<Vec<u8>, Refusal>>),
 }
 
 /// The rest of a door's work.

@@ -54,6 +54,7 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<provisioning::product::view::Discontinue>(),
     row::<provisioning::view::List>(),
     row::<provisioning::view::Show>(),
+    row::<provisioning::voucher::view::Show>(),
     row::<audit::view::List>(),
     row::<audit::view::Export>(),
     row::<audit::view::Verify>(),
@@ -80,6 +81,7 @@ pub const FOLDS: &[Fold] = &[
     fold::<onboarding::anchor::Anchor>(),
     fold::<provisioning::Birth>(),
     fold::<provisioning::product::Product>(),
+    fold::<provisioning::voucher::VoucherLog>(),
 ];
 
 /// Every room's tables, in the order in which they are made.
@@ -91,6 +93,7 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     onboarding::anchor::store::MIGRATIONS,
     provisioning::store::MIGRATIONS,
     provisioning::product::store::MIGRATIONS,
+    provisioning::voucher::store::MIGRATIONS,
 ];
 
 /// Every room's scripts, for the store's tests on both engines.

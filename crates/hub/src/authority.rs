@@ -6,9 +6,10 @@ use axum::response::{IntoResponse, Response};
 use fleet::door::{Answer, Step, ToSign};
 use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::text::Slug;
 use std::sync::Arc;
 use wire::certificate::profile::issue;
-use wire::{Certificate, Signer};
+use wire::{Certificate, Signer, cms, oid};
 
 /// The hub's authority: its certificate and its key.
 #[derive(Clone)]
@@ -17,6 +18,12 @@ pub struct Authority {
     pub certificate: Certificate,
     /// The key.
     pub key: Arc<dyn Signer>,
+    /// Whom it is the authority of.
+    pub organisation: Slug,
+    /// The certificate that signs vouchers.
+    pub masa: Certificate,
+    /// Its key.
+    pub masa_key: Arc<dyn Signer>,
 }
 
 impl Authority {
@@ -27,6 +34,7 @@ impl Authority {
                 Step::Answer(answer) => return answer,
                 Step::Run(call, then) => then(desk.call(session, call, None).await),
                 Step::Sign(to_sign, then) => then(self.sign(&to_sign)),
+                Step::SignVoucher(content, then) => then(self.sign_voucher(&content)),
             }
         }
     }
@@ -34,6 +42,13 @@ impl Authority {
     fn sign(&self, to_sign: &ToSign) -> Result<Certificate, Refusal> {
         let ToSign { profile, key, serial, validity } = to_sign;
         issue(profile, key, Some(&self.certificate), *serial, *validity, self.key.as_ref())
+            .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
+    }
+
+    /// RFC 8366 section 5.4: all certificates up to the anchor go along.
+    fn sign_voucher(&self, content: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let (kind, signer) = (oid::ANIMA_JSON_VOUCHER, self.masa_key.as_ref());
+        cms::sign(kind, content, &self.masa, std::slice::from_ref(&self.certificate), signer, None, false)
             .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 }

@@ -7,6 +7,7 @@
 //! | `ca.key`, `ca.pem` | the domain's authority: the hub's own and the devices' certificates |
 //! | `server.key`, `server.pem` | the people's listener |
 //! | `registrar.key`, `registrar.pem` | the devices' listener |
+//! | `masa.key`, `masa.pem` | signs vouchers |
 //! | `journal.key` | signs the journal's checkpoints |
 //! | `ready.json` | addresses and a token, for whoever may read it (0600) |
 use crate::limits::{CERTIFICATE_FILE_BYTES_MAX, SERVER_CERTIFICATE_DAYS_MAX};
@@ -109,7 +110,7 @@ impl Folder {
             dns_names: reached_by.names.clone(),
             addresses: reached_by.addresses.clone(),
         };
-        self.identity("server", &profile, reached_by, now)
+        self.kept("server", &profile, reached_by, now).map(identity)
     }
 
     /// What the devices' listener shows: a registrar.
@@ -122,18 +123,27 @@ impl Folder {
             dns_names: reached_by.names.clone(),
             addresses: reached_by.addresses.clone(),
         };
-        self.identity("registrar", &profile, reached_by, now)
+        self.kept("registrar", &profile, reached_by, now).map(identity)
+    }
+
+    /// What signs vouchers: the manufacturer's service.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn masa(&self, now: Millis) -> Result<(Certificate, Arc<dyn Signer>), FolderError> {
+        let profile = Profile::Masa { common_name: "Steward MASA".into() };
+        self.kept("masa", &profile, &ReachedBy::nowhere(), now)
     }
 
     /// The key and certificate called `file`. The certificate is issued anew when it ends within half
     /// its life, or does not say how the hub is reached.
-    fn identity(
+    fn kept(
         &self,
         file: &str,
         profile: &Profile,
         reached_by: &ReachedBy,
         now: Millis,
-    ) -> Result<Identity, FolderError> {
+    ) -> Result<(Certificate, Arc<dyn Signer>), FolderError> {
         let key = FileKey::open_or_create(&self.path.join(format!("{file}.key")))?;
         let path = self.path.join(format!("{file}.pem"));
         let own = PublicKey::of(&key)?;
@@ -157,8 +167,12 @@ impl Folder {
                 certificate
             }
         };
-        Ok(Identity { chain: vec![certificate.der().to_vec()], signer: Arc::new(key) })
+        Ok((certificate, Arc::new(key)))
     }
+}
+
+fn identity((certificate, signer): (Certificate, Arc<dyn Signer>)) -> Identity {
+    Identity { chain: vec![certificate.der().to_vec()], signer }
 }
 
 /// The names and addresses that a listener is reached by: what its certificate says.
@@ -169,6 +183,11 @@ pub struct ReachedBy {
 }
 
 impl ReachedBy {
+    /// For what no listener shows.
+    fn nowhere() -> Self {
+        ReachedBy { names: Vec::new(), addresses: Vec::new() }
+    }
+
     /// `names`, `localhost`, both loopback addresses, and the address of the listener itself.
     pub fn new(names: &[String], listener: IpAddr) -> Self {
         let mut names = names.to_vec();

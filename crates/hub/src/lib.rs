@@ -7,10 +7,10 @@ pub mod api;
 mod authority;
 pub mod desk;
 mod devices;
-mod factory;
 pub mod folder;
 mod health;
 pub mod limits;
+mod manufacturer;
 pub mod openapi;
 mod pages;
 mod problem;
@@ -216,7 +216,14 @@ impl Bound {
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
         let devices_tls = devices_config(&folder.registrar_identity(&reached_by(&self.devices), now)?)?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
-        let authority = Authority { certificate: folder.authority().clone(), key: folder.authority_key() };
+        let (masa, masa_key) = folder.masa(now)?;
+        let authority = Authority {
+            certificate: folder.authority().clone(),
+            key: folder.authority_key(),
+            organisation: organisation.clone(),
+            masa,
+            masa_key,
+        };
         let doors = Devices::new(desk.clone(), organisation.clone(), authority.clone(), connections.clone());
         let work =
             tokio::spawn(workers::run(desk.clone(), signer.clone(), organisation.clone(), connections));
@@ -264,7 +271,7 @@ fn router(desk: Desk, authority: Authority) -> Router {
     Router::new()
         .merge(api::router())
         .merge(health::router())
-        .merge(factory::router())
+        .merge(manufacturer::router())
         .merge(pages::router())
         .fallback(api::not_found)
         .layer(from_fn_with_state(shared.clone(), count))

@@ -10,14 +10,17 @@
 //! | - | want | a key wanted; the hub signs outside of the transaction |
 //! | a key wanted | bear | born, with an IDevID; for ever |
 //!
+//! Its service (MASA) tells a born device which domain to trust: [`voucher`].
+//!
 //! Absent: private keys (a device makes its own), the certificate's form (`wire`), the signing of it.
-//! Not yet: signed birth records, vouchers, published descriptions and firmware.
+//! Not yet: signed birth records, published descriptions and firmware.
 pub mod door;
 pub mod product;
 pub mod rules;
 pub mod scripts;
 pub mod store;
 pub mod view;
+pub mod voucher;
 
 #[cfg(test)]
 mod tests;

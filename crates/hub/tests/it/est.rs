@@ -4,7 +4,7 @@ use fleet::onboarding::view::{Proof, Report};
 use serde_json::json;
 use std::path::Path;
 
-const TOOLS: &[&str] = &["openssl", "curl"];
+pub const TOOLS: &[&str] = &["openssl", "curl"];
 
 /// A maker's authority and one device's IDevID, made by OpenSSL in `folder`.
 fn maker(folder: &Path, serial_number: &str) {
@@ -33,7 +33,7 @@ fn maker(folder: &Path, serial_number: &str) {
 }
 
 /// A key and a base64 request for it, as RFC 7030 section 4.2.1 wants it.
-fn request(folder: &Path, name: &str, subject: &str) {
+pub fn request(folder: &Path, name: &str, subject: &str) {
     let (key, pem, body) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.b64"));
     let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let mut make = vec!["req", "-new", "-subj", subject, "-keyout", &key, "-out", &pem];
@@ -359,50 +359,56 @@ impl Drop for OpenConnection {
     }
 }
 
-/// A factory's line with curl: a device is born with an IDevID that OpenSSL reads, and joins with it.
-#[test]
-fn a_device_is_born_and_joins() {
-    if !have("est::a_device_is_born_and_joins", TOOLS) {
-        return;
-    }
+/// A manufacturer's hub with one device that was born by curl: `idevid.pem` and `idevid.key`.
+pub fn born(serial_number: &str) -> Running {
     let hub = Running::start();
-    let folder = hub.folder.path();
     let product = json!({
         "product": "lamp-7", "hardware_type": "1.3.6.1.4.1.32473.7",
         "mud_url": "https://mud.example/lamp-7.json", "masa_url": "https://masa.example",
     });
     hub.ask("product add", product).expect("offered");
     hub.ask("account add", json!({"account": "line-1", "permission": "operate"})).expect("added");
-    let token = hub.ask("token issue", json!({"account": "line-1", "label": "line"})).expect("issued");
-    let token = token["secret"].as_str().expect("a secret");
-    request(folder, "idevid", "/serialNumber=A1");
-    let born = |token: &str, label: &str| {
-        let url = format!("https://{}/.well-known/est/{label}/simpleenroll", hub.people);
-        let user = format!(":{token}");
-        let known = ["--silent", "--max-time", "10", "--cacert", "hub/ca.pem", "--output", "answer"];
-        let mut arguments = known.to_vec();
-        arguments.extend(["--write-out", "%{http_code}", "--user", &user, "--data-binary", "@idevid.b64"]);
-        arguments.extend(["--header", "Content-Type: application/pkcs10", &url]);
-        String::from_utf8_lossy(&output(folder, "curl", &arguments).stdout).into_owned()
-    };
-    assert_eq!(born("steward_wrong", "lamp-7"), "401");
-    assert_eq!(born(token, "lamp-8"), "404");
-    assert_eq!(born(token, "lamp-7"), "200", "{}", said(&hub));
+    request(hub.folder.path(), "idevid", &format!("/serialNumber={serial_number}"));
+    assert_eq!(bear(&hub, &line_token(&hub), "lamp-7"), "200", "{}", said(&hub));
     keep_certificate(&hub, "idevid");
+    hub
+}
+
+fn line_token(hub: &Running) -> String {
+    let token = hub.ask("token issue", json!({"account": "line-1", "label": "line"})).expect("issued");
+    token["secret"].as_str().expect("a secret").to_string()
+}
+
+/// The line asks for the IDevID of `idevid.b64` under the product's label.
+fn bear(hub: &Running, token: &str, label: &str) -> String {
+    let url = format!("https://{}/.well-known/est/{label}/simpleenroll", hub.people);
+    let user = format!(":{token}");
+    let mut arguments = vec!["--silent", "--max-time", "10", "--cacert", "hub/ca.pem", "--output", "answer"];
+    arguments.extend(["--write-out", "%{http_code}", "--user", &user, "--data-binary", "@idevid.b64"]);
+    arguments.extend(["--header", "Content-Type: application/pkcs10", &url]);
+    String::from_utf8_lossy(&output(hub.folder.path(), "curl", &arguments).stdout).into_owned()
+}
+
+/// A factory's line with curl: a device is born with an IDevID that OpenSSL reads.
+#[test]
+fn a_device_is_born_once() {
+    if !have("est::a_device_is_born_once", TOOLS) {
+        return;
+    }
+    let hub = born("A1");
+    let folder = hub.folder.path();
     let text = run(folder, "openssl", &["x509", "-in", "idevid.pem", "-noout", "-text"]);
-    for part in [
-        "serialNumber = A1",
-        "Not After : Dec 31 23:59:59 9999 GMT",
-        "https://mud.example/lamp-7.json",
-        "1.3.6.1.5.5.7.1.32",
-        "othername",
-    ] {
+    let (mud_url, masa_url) = ("https://mud.example/lamp-7.json", "1.3.6.1.5.5.7.1.32");
+    let end = "Not After : Dec 31 23:59:59 9999 GMT";
+    for part in ["serialNumber = A1", end, mud_url, masa_url, "othername"] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let first = said(&hub);
-    assert_eq!(born(token, "lamp-7"), "200");
+    let (token, first) = (line_token(&hub), said(&hub));
+    assert_eq!(bear(&hub, &token, "lamp-7"), "200");
     assert_eq!(said(&hub), first, "the same key gets the same IDevID");
+    assert_eq!(bear(&hub, "steward_wrong", "lamp-7"), "401");
+    assert_eq!(bear(&hub, &token, "lamp-8"), "404");
     request(folder, "idevid", "/serialNumber=A1");
-    assert_eq!(born(token, "lamp-7"), "409", "a serial number is given once");
+    assert_eq!(bear(&hub, &token, "lamp-7"), "409", "a serial number is given once");
     hub.ask("audit check", json!({})).expect("rows equal the journal");
 }

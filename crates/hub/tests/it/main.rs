@@ -1,4 +1,5 @@
 //! A whole hub on loopback, judged by OpenSSL and curl.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 mod est;
+mod masa;
 mod support;

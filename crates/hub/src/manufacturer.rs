@@ -1,11 +1,13 @@
-//! The factory line's door on the people's listener: EST with a token (RFC 7030 section 3.2.3).
+//! The manufacturer's doors on the people's listener: the factory's line enrols by EST with a token
+//! (RFC 7030 section 3.2.3), registrars ask the MASA (RFC 8995 section 5.4: without a client
+//! certificate).
 use crate::Shared;
 use crate::api::read;
 use crate::authority::response;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use base64ct::{Base64, Encoding};
@@ -13,15 +15,43 @@ use fleet::account::not_signed_in;
 use fleet::door::Answer;
 use fleet::permission::Session;
 use fleet::provisioning::door::{Request, open};
+use fleet::provisioning::voucher::door as voucher_door;
 use fleet::refusal::Refusal;
 use std::sync::Arc;
+use wire::{audit_log, voucher};
 
-/// The route. The label is the product.
+/// The routes. The label is the product.
 pub fn router() -> Router<Arc<Shared>> {
-    Router::new().route("/.well-known/est/{label}/{operation}", any(ask))
+    Router::new()
+        .route("/.well-known/est/{label}/{operation}", any(line))
+        .route(voucher::REQUEST_PATH, any(masa))
+        .route(audit_log::REQUEST_PATH, any(masa))
 }
 
-async fn ask(
+async fn masa(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let body = match read(body).await {
+        Ok(body) => body.to_vec(),
+        Err(problem) => return problem.into_response(),
+    };
+    let (post, path) = (method == Method::POST, uri.path().to_string());
+    let request = voucher_door::Request { post, path, content_type: content_type(&headers), body };
+    let step = voucher_door::open(request, &shared.authority.certificate);
+    let session = Session::of_hub("masa", shared.authority.organisation.clone());
+    response(shared.authority.drive(&shared.desk, step, &session).await)
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    value.unwrap_or_default().to_string()
+}
+
+async fn line(
     State(shared): State<Arc<Shared>>,
     method: Method,
     Path((label, operation)): Path<(String, String)>,
@@ -36,9 +66,8 @@ async fn ask(
         Ok(body) => body.to_vec(),
         Err(problem) => return problem.into_response(),
     };
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_string();
-    let request = Request { post: method == Method::POST, label, operation, content_type, body };
+    let (post, content_type) = (method == Method::POST, content_type(&headers));
+    let request = Request { post, label, operation, content_type, body };
     let step = open(request, &shared.authority.certificate);
     response(shared.authority.drive(&shared.desk, step, &session).await)
 }

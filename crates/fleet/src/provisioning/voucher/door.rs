@@ -1,0 +1,239 @@
+//! The MASA's door for registrars: RFC 8995 sections 5.5 to 5.8. No client authentication is asked for
+//! (section 5.4): what counts is signed.
+use super::view::{Decision, Find, Issue, Log, Logged};
+use crate::audit::view::hex;
+use crate::door::{Answer, Step, answered, malformed};
+use crate::refusal::{Refusal, Sort};
+use serde_json::Value as Json;
+use wire::audit_log::{self, AuditEvent, AuditLog, Truncation, domain_id};
+use wire::certificate::chain::{Purpose, verify_chain};
+use wire::voucher::{self, Assertion, Nonce, Voucher, VoucherRequest, idevid_issuer};
+use wire::{Certificate, cms, est, oid};
+
+/// A registrar's request.
+pub struct Request {
+    /// POST rather than GET.
+    pub post: bool,
+    /// The path, without a query.
+    pub path: String,
+    /// The media type, as it was sent.
+    pub content_type: String,
+    /// The body, within [`crate::limits::DOOR_BODY_BYTES_MAX`].
+    pub body: Vec<u8>,
+}
+
+/// What a good request says.
+struct Asked {
+    find: Find,
+    nonce: Nonce,
+    pinned: Certificate,
+    idevid: Certificate,
+}
+
+/// Answers a registrar, or says what it takes to answer it. `authority` is the one that signed the
+/// IDevIDs of this manufacturer.
+pub fn open(request: Request, authority: &Certificate) -> Step {
+    if !request.post {
+        return Step::Answer(Answer::text(405, "this door is asked with POST"));
+    }
+    let media_type = request.content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case(voucher::MEDIA_TYPE) {
+        // RFC 8995 section 5.6: 415 for a voucher-request that is not understood.
+        let text = format!("the body is `{media_type}`; send {}", voucher::MEDIA_TYPE);
+        return Step::Answer(Answer::text(415, &text));
+    }
+    let asked = match judge(&request.body, authority) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.into(),
+    };
+    match request.path.as_str() {
+        voucher::REQUEST_PATH => {
+            let find = asked.find.clone();
+            Step::Run(Box::new(find), Box::new(move |outcome| decided(outcome, asked)))
+        }
+        audit_log::REQUEST_PATH => {
+            let Find { serial_number, key, domain_id, .. } = asked.find;
+            let log = Log { serial_number, key, domain_id };
+            Step::Run(Box::new(log), Box::new(|outcome| log_answer(outcome).unwrap_or_else(Step::from)))
+        }
+        _ => Refusal::new(Sort::NotFound, "door-unknown", "there is no such door").into(),
+    }
+}
+
+/// RFC 8995 section 5.6: 403 when the request is not signed correctly.
+fn wrong(why: impl ToString) -> Refusal {
+    Refusal::new(Sort::NotPermitted, "voucher-request-refused", why.to_string())
+}
+
+fn judge(body: &[u8], authority: &Certificate) -> Result<Asked, Refusal> {
+    let outer = signed(body)?;
+    let request =
+        VoucherRequest::from_json(&outer.content).map_err(|why| malformed("bad-voucher-request", why))?;
+    // RFC 8995 section 5.5.2: the certificate farthest from the registrar's is pinned; it is a trust
+    // anchor for this request only.
+    let pinned = farthest(&outer.signer, &outer.certificates).clone();
+    let path = verify_chain(
+        &outer.signer,
+        &outer.certificates,
+        std::slice::from_ref(&pinned),
+        None,
+        // RFC 8995 section 5.5.4: id-kp-cmcRA.
+        Purpose::Registrar,
+    );
+    let path = path.map_err(|why| wrong(format!("the registrar's certificate: {why}")))?;
+    if request.proximity_registrar_cert.is_some() {
+        return Err(wrong("a registrar's request has no proximity-registrar-cert (RFC 8995 section 5.5)"));
+    }
+    let prior = request.prior_signed_voucher_request.as_deref();
+    let prior =
+        prior.ok_or_else(|| wrong("the pledge's signed request has to be in it (RFC 8995 section 5.5.5)"))?;
+    let (idevid, pledge) = judge_pledge(prior, authority)?;
+    let near = pledge.proximity_registrar_cert.as_ref().ok_or_else(|| {
+        wrong("the pledge's request has no proximity-registrar-cert (RFC 8995 section 5.2)")
+    })?;
+    if !path.certificates().iter().any(|c| c.public_key() == near.public_key()) {
+        return Err(wrong("the pledge stood before another registrar (RFC 8995 section 5.5.5)"));
+    }
+    let serial_number = idevid.serial_number().unwrap_or_default();
+    if serial_number.is_empty() || request.serial_number != serial_number {
+        return Err(wrong("the serial-number is not that of the IDevID (RFC 8995 section 5.5.5)"));
+    }
+    if request.idevid_issuer.is_some_and(|issuer| issuer != idevid_issuer(&idevid)) {
+        return Err(wrong("the idevid-issuer is not that of the IDevID (RFC 8995 section 5.5)"));
+    }
+    let Some(nonce) = pledge.nonce else {
+        return Err(Refusal::new(
+            Sort::NotYet,
+            "nonceless-voucher",
+            "vouchers without a nonce are not issued yet",
+        ));
+    };
+    if request.nonce.as_ref() != Some(&nonce) {
+        return Err(wrong("the nonces of registrar and pledge differ (RFC 8995 section 5.5.6)"));
+    }
+    let find = Find {
+        serial_number,
+        key: hex(&idevid.public_key().fingerprint()),
+        nonce: nonce.text().into(),
+        domain_id: hex(&domain_id(&pinned)),
+    };
+    Ok(Asked { find, nonce, pinned, idevid })
+}
+
+fn signed(body: &[u8]) -> Result<cms::Verified, Refusal> {
+    let verified = cms::verify(body, None, &[]).map_err(wrong)?;
+    // The examples of RFC 8995 appendix C say id-data; RFC 8366 section 5.4 names a type of its own.
+    if [oid::DATA, oid::ANIMA_JSON_VOUCHER].contains(&verified.content_type) {
+        return Ok(verified);
+    }
+    Err(wrong(format!("the signed content is of the type {}, not a voucher in JSON", verified.content_type)))
+}
+
+/// The IDevID that signed the pledge's request, and the request.
+fn judge_pledge(prior: &[u8], authority: &Certificate) -> Result<(Certificate, VoucherRequest), Refusal> {
+    let inner = signed(prior)?;
+    verify_chain(&inner.signer, &inner.certificates, std::slice::from_ref(authority), None, Purpose::Device)
+        .map_err(|why| wrong(format!("the pledge's certificate: {why}")))?;
+    let request =
+        VoucherRequest::from_json(&inner.content).map_err(|why| malformed("bad-voucher-request", why))?;
+    if inner.signer.serial_number().is_none_or(|own| own != request.serial_number) {
+        return Err(wrong(
+            "the pledge asks with another serial-number than its own (RFC 8995 section 5.5.5)",
+        ));
+    }
+    Ok((inner.signer, request))
+}
+
+/// The certificate that is farthest from `leaf` in the chain that came along.
+fn farthest<'a>(leaf: &'a Certificate, chain: &'a [Certificate]) -> &'a Certificate {
+    let mut at = leaf;
+    // No chain is longer than what came along.
+    for _ in chain {
+        let issuer = chain
+            .iter()
+            .find(|c| *c != at && c.subject() == at.issuer() && at.verify_signature(c.public_key()).is_ok());
+        match issuer {
+            Some(issuer) => at = issuer,
+            None => break,
+        }
+    }
+    at
+}
+
+fn decided(outcome: Result<Json, Refusal>, asked: Asked) -> Step {
+    match answered::<Decision>(outcome) {
+        Ok(Decision::Again { voucher }) => issued(&voucher),
+        Ok(Decision::Sign { now }) => {
+            let voucher = Voucher {
+                created_on: Some(now.0),
+                assertion: Some(Assertion::Proximity),
+                idevid_issuer: Some(idevid_issuer(&asked.idevid)),
+                pinned_domain_cert: Some(asked.pinned.clone()),
+                // RFC 8995 section 5.6: the pledge has nothing to check revocation with.
+                domain_cert_revocation_checks: Some(false),
+                nonce: Some(asked.nonce.clone()),
+                ..Voucher::new(&asked.find.serial_number)
+            };
+            let keep = move |signed: Result<Vec<u8>, Refusal>| match signed {
+                Ok(cms) => {
+                    let voucher = est::encode_body(&cms);
+                    let issue = Issue { find: asked.find, issued_at: now, voucher };
+                    Step::Run(
+                        Box::new(issue),
+                        Box::new(|kept| match answered::<String>(kept) {
+                            Ok(voucher) => issued(&voucher),
+                            Err(refusal) => refusal.into(),
+                        }),
+                    )
+                }
+                Err(refusal) => refusal.into(),
+            };
+            match voucher.to_json() {
+                Ok(content) => Step::SignVoucher(content, Box::new(keep)),
+                Err(why) => Refusal::new(Sort::Failed, "unwritable-voucher", why.to_string()).into(),
+            }
+        }
+        Err(refusal) => refusal.into(),
+    }
+}
+
+/// RFC 8995 section 6: vouchers are binary, not base64.
+fn issued(voucher: &str) -> Step {
+    match est::decode_body(voucher.as_bytes()) {
+        Ok(body) => Step::Answer(Answer {
+            status: 200,
+            content_type: voucher::MEDIA_TYPE,
+            body,
+            retry_after_seconds: None,
+        }),
+        Err(why) => Refusal::new(Sort::Failed, "unreadable-voucher", why.to_string()).into(),
+    }
+}
+
+/// RFC 8995 section 5.8.1.
+fn log_answer(outcome: Result<Json, Refusal>) -> Result<Step, Refusal> {
+    let unwritable = |why: String| Refusal::new(Sort::Failed, "unwritable-log", why);
+    let logged: Logged = answered(outcome)?;
+    let event = |(date, domain_id, nonce): (crate::time::Millis, String, String)| {
+        let bytes = (0..domain_id.len()).step_by(2);
+        let domain_id = bytes.filter_map(|i| u8::from_str_radix(domain_id.get(i..i + 2)?, 16).ok());
+        AuditEvent {
+            date: date.0,
+            domain_id: domain_id.collect(),
+            nonce: Some(nonce),
+            assertion: Assertion::Proximity,
+            truncated: None,
+        }
+    };
+    let truncation =
+        Truncation { arbitrary: u64::try_from(logged.dropped).unwrap_or(0), ..Truncation::default() };
+    let events = logged.vouchers.into_iter().rev().map(event).collect();
+    let log = AuditLog { version: audit_log::VERSION, events, truncation };
+    let body = log.to_json().map_err(|why| unwritable(why.to_string()))?;
+    Ok(Step::Answer(Answer {
+        status: 200,
+        content_type: audit_log::MEDIA_TYPE,
+        body,
+        retry_after_seconds: None,
+    }))
+}

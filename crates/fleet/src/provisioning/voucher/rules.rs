@@ -1,0 +1,108 @@
+//! The rules of vouchers. Pure.
+use crate::limits::DEVICE_VOUCHERS_MAX;
+use crate::refusal::Sort;
+use crate::room::Reason;
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A voucher that was issued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voucher {
+    /// The nonce that the device sent, as its text stood in the request.
+    pub nonce: String,
+    /// The domain that it was told to trust: RFC 8995 section 5.8.2, as hexadecimal digits.
+    pub domain_id: String,
+    /// When.
+    pub issued_at: Millis,
+    /// The voucher itself: CMS as base64.
+    pub voucher: String,
+}
+
+/// What is true of a device's vouchers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The vouchers, oldest first.
+    pub vouchers: Vec<Voucher>,
+    /// Older ones that made room.
+    pub dropped: i64,
+}
+
+/// What may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The hub signed one.
+    Issue(Voucher),
+}
+
+/// *Stored.* What happened: add variants, never change one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Event {
+    /// A voucher was issued.
+    VoucherIssued {
+        /// It.
+        voucher: Voucher,
+    },
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The nonce stands for another domain.
+    NonceUsed,
+}
+
+impl Reason for Refusal {
+    fn code(&self) -> &'static str {
+        "nonce-used"
+    }
+
+    // RFC 8995 section 5.6: 403 when the pledge has another outstanding voucher.
+    fn sort(&self) -> Sort {
+        Sort::NotPermitted
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(
+            "a voucher for this nonce was issued to another domain; the device has to ask with a new nonce",
+        )
+    }
+}
+
+/// The voucher that was issued for `nonce` to the domain `domain_id`, if there is one.
+///
+/// # Errors
+/// [`Refusal::NonceUsed`].
+pub fn known<'a>(state: &'a State, nonce: &str, domain_id: &str) -> Result<Option<&'a Voucher>, Refusal> {
+    match state.vouchers.iter().find(|v| v.nonce == nonce) {
+        Some(voucher) if voucher.domain_id == domain_id => Ok(Some(voucher)),
+        Some(_) => Err(Refusal::NonceUsed),
+        None => Ok(None),
+    }
+}
+
+/// What happens when `command` is asked of a device in `state`.
+///
+/// # Errors
+/// Why not.
+pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event>, Refusal> {
+    let Command::Issue(voucher) = command;
+    match known(state, &voucher.nonce, &voucher.domain_id)? {
+        Some(_) => Ok(vec![]),
+        None => Ok(vec![Event::VoucherIssued { voucher }]),
+    }
+}
+
+/// What an event does. The oldest voucher makes room (RFC 8995 section 5.8.1: "arbitrary" truncation).
+pub fn apply(state: &mut State, event: &Event) {
+    let Event::VoucherIssued { voucher } = event;
+    if state.vouchers.len() >= DEVICE_VOUCHERS_MAX {
+        state.vouchers.remove(0);
+        state.dropped += 1;
+    }
+    state.vouchers.push(voucher.clone());
+}
