@@ -1,1 +1,17 @@
-//! Stands empty until its first room.
+//! The device's half of Steward.
+//!
+//! [`machine`] decides: it reads no clock, draws no randomness, opens nothing and waits for nobody.
+//! [`shell`] does what the machine says, with files and TLS: [`run`] is one device in its folder,
+//! and as many run in one process as it has memory for.
+//!
+//! Today a device joins and renews. It trusts the domain by a certificate that somebody laid into its
+//! folder. Not yet: vouchers (RFC 8995 sections 5.2 to 5.6), desired state, updates.
+//!
+//! Absent: everything that a hub decides. No decision rests on the device's wall clock: time is
+//! counted by the monotonic clock, and the server's `Date`, which TLS vouches for, says how old a
+//! certificate is.
+pub mod limits;
+pub mod machine;
+pub mod shell;
+
+pub use shell::{AgentError, Settings, run};

@@ -1,0 +1,43 @@
+//! Every limit of this crate. Units stand last in the names.
+
+/// The longest that a server may make a device wait by `Retry-After`, RFC 8995 section 5.6.
+pub const RETRY_AFTER_SECONDS_MAX: u64 = 60;
+
+/// The shortest wait between two askings, so that a `Retry-After` of 0 does not make a busy loop.
+pub const RETRY_AFTER_SECONDS_MIN: u64 = 1;
+
+/// How long a device asks again after 202 before the attempt has failed: four days, longer than a
+/// long weekend, RFC 8995 section 5.6.
+pub const PENDING_HOURS_MAX: u64 = 96;
+
+/// The first wait after a failure that may pass by itself; each further one doubles it.
+pub const BACKOFF_MILLIS_MIN: u64 = 1_000;
+
+/// The longest wait after failures that may pass by themselves.
+pub const BACKOFF_MILLIS_MAX: u64 = 5 * 60 * 1_000;
+
+/// Refusals in a row after which an attempt to join is given up, and one to renew is put off.
+pub const REFUSALS_MAX: u32 = 5;
+
+/// How long a renewal is put off after [`REFUSALS_MAX`] refusals.
+pub const PUT_OFF_MILLIS_MAX: u64 = 60 * 60 * 1_000;
+
+/// How long after its start an enrolled device may wait until it asks how old its certificate is:
+/// many devices that start at once, after a power cut, do not ask at once.
+pub const START_SPREAD_MILLIS_MAX: u64 = 60 * 1_000;
+
+/// What of a server's words is kept, and what of ours is told.
+pub const WORDS_CHARS_MAX: usize = 256;
+
+/// The largest certificate file that is read: a path of certificates in PEM.
+pub const CERTIFICATE_FILE_BYTES_MAX: usize = 256 * 1024;
+
+/// Keys in a device's folder: the one in use, and one that is to take its place. A few more are
+/// looked at in case somebody put them there.
+pub const KEYS_MAX: usize = 8;
+
+/// The longest single sleep; a device that waits for longer looks at the clock in between.
+pub const SLEEP_HOURS_MAX: u64 = 24;
+
+/// From a request to the last byte of its answer: an authority may take its time to sign.
+pub const REQUEST_SECONDS_MAX: u64 = 60;

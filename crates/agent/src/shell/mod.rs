@@ -1,0 +1,184 @@
+//! One device in its folder: does what the [machine](crate::machine) says, over TLS and on the disk.
+//!
+//! | file | holds | who writes it |
+//! |---|---|---|
+//! | `idevid.pem`, `idevid.key` | the identity from the factory: its path in PEM, its P-256 key | the factory |
+//! | `anchor.pem` | the certificate of the domain that the device shall join | a person |
+//! | `anchors.pem` | the authorities that the domain distributes | the agent |
+//! | `ldevid/certificate.pem` | the identity in the domain | the agent |
+//! | `ldevid/N.key` | its key, and for a while the one before or after it | the agent |
+//! | `ldevid/told` | the digest of the certificate that the registrar knows to have arrived | the agent |
+//!
+//! The folder is the device's alone (0700), and one process works in it at a time.
+mod folder;
+mod line;
+
+pub use folder::{Disk, FolderError, LocalDisk};
+
+use crate::limits::SLEEP_HOURS_MAX;
+use crate::machine::{Failure, Input, Misplaced, Moment, Output, Pledge, Stage, Timers};
+use folder::Folder;
+use io::http::url::{Url, UrlError};
+use line::Line;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How a device is run.
+#[derive(Clone)]
+pub struct Settings {
+    /// The registrar's URL: `https://` with a name or an address, and a port. A path is not used.
+    pub registrar: String,
+    /// How patient the device is.
+    pub timers: Timers,
+    /// Where the device's stage is shown, for whoever watches it.
+    pub stage: Option<Arc<watch::Sender<Stage>>>,
+    /// What the device writes with.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl Settings {
+    /// A device that is as patient as the limits say.
+    pub fn new(registrar: &str) -> Self {
+        let disk = Arc::new(LocalDisk);
+        Self { registrar: registrar.into(), timers: Timers::default(), stage: None, disk }
+    }
+}
+
+/// Why a device does not run any more.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Its folder cannot be used. The operator, or the environment.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The registrar's address is none. The operator.
+    #[error("the registrar `{registrar}`: {why}")]
+    Registrar {
+        /// What was configured.
+        registrar: String,
+        /// What is wrong with it.
+        why: UrlError,
+    },
+    /// Only a person can help.
+    #[error(transparent)]
+    GivenUp(#[from] Failure),
+    /// The shell and the machine misunderstood each other. This program.
+    #[error("a fault of the agent, please report it: {0}")]
+    Misplaced(#[from] Misplaced),
+}
+
+/// Runs the device whose folder is `folder` until `shutdown` resolves: joins, stays enrolled, renews.
+///
+/// It may be stopped at any moment, also by a power cut, and run again: it goes on from its folder.
+///
+/// # Errors
+/// [`AgentError`]: running it again without a person's help would end the same way.
+pub async fn run(
+    folder: &Path,
+    settings: Settings,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    let registrar = Url::parse(&settings.registrar)
+        .map_err(|why| AgentError::Registrar { registrar: settings.registrar.clone(), why })?;
+    live(folder, &settings, registrar, pin!(shutdown)).await
+}
+
+async fn live(
+    path: &Path,
+    settings: &Settings,
+    registrar: Url,
+    mut shutdown: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), AgentError> {
+    let (path, disk) = (path.to_owned(), settings.disk.clone());
+    let (folder, inventory) = blocking(move || Folder::open(&path, disk)).await?;
+    let clock = Clock(Instant::now());
+    let resumed = Pledge::resume(&settings.registrar, settings.timers, inventory, clock.moment());
+    let (mut pledge, mut output) = resumed.inspect_err(|_| show(settings, Stage::GivenUp))?;
+    let mut device = Device { folder: Arc::new(folder), line: Line::new(registrar), clock };
+    loop {
+        show(settings, pledge.stage());
+        if let (Output::Wait(until), Some(trouble)) = (&output, pledge.trouble()) {
+            let seconds = until.saturating_sub(device.clock.moment().now) / 1000;
+            tracing::info!(serial_number = device.folder.serial_number(), %trouble, seconds, "trying again");
+        }
+        // The disk is not left alone in the middle: who is told that the device stopped may start it
+        // again at once.
+        let may_stop = matches!(output, Output::Connect { .. } | Output::Send(_) | Output::Wait(_));
+        let input = tokio::select! {
+            () = &mut shutdown, if may_stop => return Ok(()),
+            input = device.perform(output) => input?,
+        };
+        output = pledge.step(device.clock.moment(), input)?;
+    }
+}
+
+fn show(settings: &Settings, stage: Stage) {
+    let Some(shown) = &settings.stage else { return };
+    shown.send_if_modified(|now| std::mem::replace(now, stage) != stage);
+}
+
+/// What the machine has for hands.
+struct Device {
+    folder: Arc<Folder>,
+    line: Line,
+    clock: Clock,
+}
+
+impl Device {
+    async fn perform(&mut self, output: Output) -> Result<Input, AgentError> {
+        let folder = self.folder.clone();
+        Ok(match output {
+            Output::Connect { trust, identity, .. } => match folder.identity(&identity) {
+                Ok(identity) => self.line.connect(&trust, &identity).await,
+                Err(why) => Input::Lost(why.to_string()),
+            },
+            Output::Send(request) => self.line.send(request).await,
+            Output::MakeKey => {
+                let made = blocking(move || folder.make_key()).await;
+                made.map_or_else(|why| Input::Failed(why.to_string()), Input::KeyMade)
+            }
+            Output::MakeCsr { key, subject } => {
+                let made = blocking(move || folder.make_csr(&key, &subject)).await;
+                made.map_or_else(|why| Input::Failed(why.to_string()), Input::CsrMade)
+            }
+            Output::Store(change) => {
+                let stored = blocking(move || folder.store(&change)).await;
+                stored.map_or_else(|why| Input::Failed(why.to_string()), |()| Input::Stored)
+            }
+            Output::Wait(until) => {
+                self.line.close();
+                self.clock.sleep_until(until).await;
+                Input::Woken
+            }
+            Output::GiveUp(failure) => return Err(failure.into()),
+        })
+    }
+}
+
+/// The monotonic clock, counted from the device's start.
+struct Clock(Instant);
+
+impl Clock {
+    fn moment(&self) -> Moment {
+        let now = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Moment { now, random: u64::from_ne_bytes(io::random::fill()) }
+    }
+
+    async fn sleep_until(&self, until: u64) {
+        let left = Duration::from_millis(until).saturating_sub(self.0.elapsed());
+        tokio::time::sleep(left.min(Duration::from_secs(SLEEP_HOURS_MAX * 3600))).await;
+    }
+}
+
+/// Runs what waits for the disk where nobody waits for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FolderError> + Send + 'static,
+) -> Result<T, FolderError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(why) => Err(FolderError::Interrupted(why.to_string())),
+    }
+}
