@@ -24,16 +24,16 @@ pub struct EntryView {
     pub actor: String,
     /// Which operation.
     pub action: String,
+    /// The event; for a refusal its code.
+    pub detail: String,
     /// The room whose subject changed; `refusal` for a "no".
     pub room: String,
-    /// The site, if it belongs to one.
-    pub site: String,
     /// The subject's id.
     pub subject: String,
     /// The subject's version after it.
     pub version: i64,
-    /// The event; for a refusal its code.
-    pub detail: String,
+    /// The site, if it belongs to one.
+    pub site: String,
     /// The writer's lane.
     pub lane: i64,
     /// The place in the lane.

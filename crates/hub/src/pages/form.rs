@@ -1,4 +1,5 @@
 //! A form from the table: one input per argument.
+use super::render::words;
 use fleet::OPERATIONS;
 use fleet::operation::{Field, Kind, OperationRow};
 use fleet::permission::Session;
@@ -22,6 +23,14 @@ pub struct Form {
     pub key: String,
 }
 
+/// Another page about the same thing.
+pub struct Link {
+    /// The verb.
+    pub name: &'static str,
+    /// The address.
+    pub path: String,
+}
+
 /// An input.
 pub struct Input {
     /// Name, label, choices and default.
@@ -33,6 +42,11 @@ pub struct Input {
 }
 
 impl Input {
+    /// Its name in words.
+    pub fn label(&self) -> String {
+        words(&self.field.name)
+    }
+
     /// Whether `choice` is the chosen one.
     pub fn chosen(&self, choice: &str) -> bool {
         self.value == choice
@@ -43,7 +57,10 @@ impl Form {
     /// The form of an operation, with what was given so far.
     pub fn new(row: &OperationRow, given: &[(String, String)]) -> Self {
         let (noun, verb) = row.noun_verb();
-        let fields = row.fields().into_iter().map(|field| {
+        // A list's place and length come from its links, not from a form.
+        let paging =
+            |field: &Field| row.kind == Kind::Read && ["after", "limit"].contains(&field.name.as_str());
+        let fields = row.fields().into_iter().filter(|field| !paging(field)).map(|field| {
             let known = given.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value.clone());
             let value = known.or_else(|| field.default.clone()).unwrap_or_default();
             Input { field, value, hidden: false }
@@ -62,6 +79,45 @@ impl Form {
     /// Whether something that must be given is not.
     pub fn misses_required(&self) -> bool {
         self.fields.iter().any(|input| input.field.required && input.value.is_empty())
+    }
+
+    /// Whether it narrows a list that is shown without it as well.
+    pub fn is_filter(&self) -> bool {
+        self.method == "get" && !self.fields.iter().any(|input| input.field.required)
+    }
+
+    /// Whether anything was given.
+    pub fn is_used(&self) -> bool {
+        self.fields.iter().any(|input| !input.value.is_empty())
+    }
+
+    /// Where a list goes on after `next`, with what it is narrowed by.
+    pub fn next_path(&self, next: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for input in self.fields.iter().filter(|input| !input.value.is_empty()) {
+            query.append_pair(&input.field.name, &input.value);
+        }
+        format!("{}?{}", self.path, query.append_pair("after", next).finish())
+    }
+
+    /// On a page that shows one thing: the other pages of its noun about that thing.
+    pub fn related(&self, session: &Session, here: &OperationRow) -> Vec<Link> {
+        let Some(subject) = self.fields.iter().find(|input| input.field.required) else { return Vec::new() };
+        let (noun, _) = here.noun_verb();
+        let fits = |row: &&OperationRow| {
+            row.kind == Kind::Read
+                && row.name != here.name
+                && row.noun_verb().0 == noun
+                && session.may(row)
+                && row.fields().first().is_some_and(|f| f.required && f.name == subject.field.name)
+        };
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.append_pair(&subject.field.name, &subject.value).finish();
+        let link = |row: &OperationRow| {
+            let (_, verb) = row.noun_verb();
+            Link { name: verb, path: format!("/{noun}/{verb}?{query}") }
+        };
+        OPERATIONS.iter().filter(fits).map(link).collect()
     }
 
     /// On a page that shows one thing: the forms of the changes that its noun offers for that thing.

@@ -20,8 +20,8 @@ use fleet::operation::{Kind, OperationRow};
 use fleet::permission::Session;
 use fleet::refusal::{Refusal, Sort};
 use fleet::{OPERATIONS, operation};
-use form::{Form, KEY_FIELD};
-use render::Shape;
+use form::{Form, KEY_FIELD, Link};
+use render::{Shape, Value};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -82,6 +82,8 @@ struct OperationPage<'a> {
     refusal: Option<&'a Refusal>,
     answer: Option<Shape>,
     done: bool,
+    /// Other pages about the thing that is shown.
+    related: Vec<Link>,
     /// Forms of the write operations on the thing that is shown.
     actions: Vec<Form>,
 }
@@ -244,10 +246,11 @@ fn page(
 ) -> Response {
     let done = answer.is_some() && row.kind == Kind::Write;
     let (noun, _) = row.noun_verb();
-    let actions = match (row.kind, answer) {
-        (Kind::Read, Some(_)) => form.actions(session, noun),
-        _ => Vec::new(),
+    let (related, actions) = match (row.kind, answer) {
+        (Kind::Read, Some(_)) => (form.related(session, row), form.actions(session, noun)),
+        _ => (Vec::new(), Vec::new()),
     };
+    let answer = answer.map(|answer| Shape::of(answer, row, &form));
     let page = OperationPage {
         title: row.name,
         about: row.about(),
@@ -257,8 +260,9 @@ fn page(
         // none.
         form: (!done && (row.kind == Kind::Write || !form.fields.is_empty())).then_some(form),
         refusal,
-        answer: answer.map(|answer| Shape::of(answer, row)),
+        answer,
         done,
+        related,
         actions,
     };
     html(status, &page)

@@ -1,4 +1,5 @@
 //! Any answer as HTML: a list as a table, one thing as its parts.
+use super::form::Form;
 use fleet::OPERATIONS;
 use fleet::operation::{Kind, OperationRow};
 use serde_json::{Map, Value as Json};
@@ -7,15 +8,21 @@ use serde_json::{Map, Value as Json};
 pub enum Shape {
     /// A page of a list.
     Table {
-        /// The columns' names.
-        columns: Vec<String>,
-        /// The rows' cells.
-        rows: Vec<Vec<Cell>>,
+        /// The rows.
+        table: Table,
         /// Where the list goes on.
         next: Option<String>,
     },
     /// One thing.
-    Parts(Vec<(String, Cell)>),
+    Parts(Vec<Part>),
+}
+
+/// Rows of things of one type.
+pub struct Table {
+    /// The columns' names in words: those that say anything in any row.
+    pub columns: Vec<String>,
+    /// The rows' cells.
+    pub rows: Vec<Vec<Cell>>,
 }
 
 /// A value, perhaps with the page that shows more of it.
@@ -26,35 +33,73 @@ pub struct Cell {
     pub link: Option<String>,
 }
 
+/// A part of one thing.
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a part is.
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// A list of things.
+    Table(Table),
+}
+
+impl Part {
+    /// Its name in words.
+    pub fn label(&self) -> String {
+        words(&self.name)
+    }
+}
+
+/// A name as people write it.
+pub fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
 impl Shape {
     /// The shape of `answer` to the operation of `row`. Columns and parts come in the order in which
     /// the answer's type declares them.
-    pub fn of(answer: &Json, row: &OperationRow) -> Self {
+    pub fn of(answer: &Json, row: &OperationRow, form: &Form) -> Self {
         let schema = row.answer_schema();
         match answer["items"].as_array() {
             Some(items) => {
-                let columns = names(&schema["properties"]["items"]["items"]);
-                let rows = items.iter().map(|item| cells(item, &columns, row)).collect();
-                Shape::Table { columns, rows, next: answer["next"].as_str().map(|next| next_path(row, next)) }
+                let table = table(items, &schema["properties"]["items"]["items"], Some(row));
+                Shape::Table { table, next: answer["next"].as_str().map(|next| form.next_path(next)) }
             }
             None => {
-                let parts = names(&schema).into_iter().map(|name| {
-                    let cell = Cell { text: text(&answer[&name]), link: None };
-                    (name, cell)
-                });
-                Shape::Parts(parts.collect())
+                Shape::Parts(names(&schema).into_iter().map(|name| part(name, answer, &schema)).collect())
             }
         }
     }
 }
 
-fn names(schema: &Json) -> Vec<String> {
-    schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).map(String::from).collect()
+fn part(name: String, answer: &Json, schema: &Json) -> Part {
+    let value = match answer[&name].as_array() {
+        Some(items) if items.first().is_some_and(Json::is_object) => {
+            Value::Table(table(items, &schema["properties"][&name]["items"], None))
+        }
+        _ => Value::Text(text(&answer[&name])),
+    };
+    Part { name, value }
 }
 
-fn cells(item: &Json, columns: &[String], row: &OperationRow) -> Vec<Cell> {
-    let mut link = show_link(item, row);
-    columns.iter().map(|name| Cell { text: text(&item[name]), link: link.take() }).collect()
+fn table(items: &[Json], schema: &Json, list: Option<&OperationRow>) -> Table {
+    let says = |name: &String| items.iter().any(|item| !text(&item[name]).is_empty());
+    let names: Vec<String> = names(schema).into_iter().filter(says).collect();
+    let row = |item: &Json| {
+        let mut link = list.and_then(|row| show_link(item, row));
+        names.iter().map(|name| Cell { text: text(&item[name]), link: link.take() }).collect()
+    };
+    Table { rows: items.iter().map(row).collect(), columns: names.iter().map(|name| words(name)).collect() }
+}
+
+fn names(schema: &Json) -> Vec<String> {
+    schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).map(String::from).collect()
 }
 
 /// The page that shows one item of a list: the noun's `show`, if the item has its first argument.
@@ -65,12 +110,6 @@ fn show_link(item: &Json, row: &OperationRow) -> Option<String> {
     let value = item[&subject].as_str()?;
     let query = form_urlencoded::Serializer::new(String::new()).append_pair(&subject, value).finish();
     (verb == "list").then(|| format!("/{noun}/show?{query}"))
-}
-
-fn next_path(row: &OperationRow, next: &str) -> String {
-    let (noun, verb) = row.noun_verb();
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("after", next).finish();
-    format!("/{noun}/{verb}?{query}")
 }
 
 fn text(value: &Json) -> String {

@@ -35,8 +35,9 @@ fn bad_input_costs_its_sender_an_error() {
     check(post(""), 400, "bad-json");
     check(post("{"), 400, "bad-json");
     check(post("{\"serial_number\": \"a\"} x"), 400, "bad-json");
-    check(post("[]"), 400, "bad-arguments");
-    check(post("null"), 400, "bad-arguments");
+    check(post("[]"), 400, "bad-json");
+    check(post("{\"serial_number\": \"a\", \"serial_number\": \"b\"}"), 400, "bad-json");
+    check(post("null"), 400, "bad-json");
     check(post("{}"), 400, "bad-arguments");
     check(post("{\"serial_number\": 7}"), 400, "bad-arguments");
     check(post("{\"serial_number\": \"\"}"), 400, "bad-arguments");
