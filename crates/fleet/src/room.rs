@@ -7,7 +7,7 @@ use crate::permission::Session;
 use crate::reactions;
 use crate::refusal::{Blame, Refusal, Sort};
 use crate::time::Millis;
-use crate::tx::{Fault, FaultKind, Tx};
+use crate::tx::{Fault, FaultKind, Row, Tx};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -23,6 +23,17 @@ pub struct Subject {
     pub site: String,
     /// Its name or id within the room.
     pub id: String,
+}
+
+impl Subject {
+    /// The subject in the columns `i` (organisation), `i + 1` (site) and `i + 2` (id).
+    ///
+    /// # Errors
+    /// A [`Fault`] when something else is stored there.
+    pub fn read(row: &Row, i: usize) -> Result<Self, Fault> {
+        let (organisation, site) = (row.text(i)?.into(), row.text(i + 1)?.into());
+        Ok(Subject { organisation, site, id: row.text(i + 2)?.into() })
+    }
 }
 
 impl fmt::Display for Subject {
@@ -85,6 +96,29 @@ pub trait Room: 'static {
     /// A [`Fault`] of the store.
     fn count(tx: &mut dyn Tx) -> Result<i64, Fault>;
 }
+
+/// Inside of an `impl Room` in a room's `store.rs`: the types and functions of its `rules.rs`.
+macro_rules! rules {
+    () => {
+        type State = rules::State;
+        type Command = rules::Command;
+        type Event = rules::Event;
+        type Refusal = rules::Refusal;
+
+        fn decide(
+            state: &rules::State,
+            command: rules::Command,
+            now: crate::time::Millis,
+        ) -> Result<Vec<rules::Event>, rules::Refusal> {
+            rules::decide(state, command, now)
+        }
+
+        fn apply(state: &mut rules::State, event: &rules::Event) {
+            rules::apply(state, event);
+        }
+    };
+}
+pub(crate) use rules;
 
 /// An old state with its version, and a new one. Version 0 means that there is no row.
 pub struct Change<'a, S> {

@@ -1,6 +1,6 @@
 //! Rows of accounts and credentials.
 use super::Account;
-use super::rules::{self, Command, Credential, CredentialKind, Event, Refusal, State};
+use super::rules::{self, Credential, CredentialKind, State};
 use crate::id::Id;
 use crate::permission::Permission;
 use crate::room::{Change, Room, Subject};
@@ -132,18 +132,7 @@ fn save_credentials(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State
 
 impl Room for Account {
     const NAME: &'static str = "account";
-    type State = State;
-    type Command = Command;
-    type Event = Event;
-    type Refusal = Refusal;
-
-    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
-        rules::decide(state, command, now)
-    }
-
-    fn apply(state: &mut State, event: &Event) {
-        rules::apply(state, event);
-    }
+    crate::room::rules!();
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(

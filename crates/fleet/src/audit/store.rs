@@ -195,13 +195,7 @@ pub fn journal_next_subject(
          WHERE room = $1 AND (organisation, subject) > ($2, $3) \
          ORDER BY organisation, subject, version LIMIT 1",
         &[room.into(), after.0.into(), after.1.into()],
-        |row| {
-            Ok(Subject {
-                organisation: row.text(0)?.into(),
-                site: row.text(1)?.into(),
-                id: row.text(2)?.into(),
-            })
-        },
+        |row| Subject::read(row, 0),
     )
 }
 
@@ -322,8 +316,7 @@ fn head(row: &Row) -> Result<Head, Fault> {
 }
 
 fn link(row: &Row) -> Result<Link, Fault> {
-    let subject =
-        Subject { organisation: row.text(6)?.into(), site: row.text(7)?.into(), id: row.text(8)?.into() };
+    let subject = Subject::read(row, 6)?;
     let entry = Entry {
         actor: row.text(4)?.into(),
         room: row.text(5)?.into(),

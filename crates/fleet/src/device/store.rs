@@ -1,8 +1,7 @@
 //! Rows of devices, and their maintained counts.
 use super::Device;
-use super::rules::{self, Command, Event, Identity, Refusal, Stage, State};
+use super::rules::{self, Identity, Stage, State};
 use crate::room::{Change, Room, Subject};
-use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, many, one};
 
 /// The tables of this room.
@@ -33,8 +32,7 @@ pub struct Listed {
 }
 
 fn listed(row: &Row) -> Result<Listed, Fault> {
-    let subject =
-        Subject { organisation: row.text(6)?.into(), site: row.text(7)?.into(), id: row.text(8)?.into() };
+    let subject = Subject::read(row, 6)?;
     Ok(Listed { subject, state: state(row)? })
 }
 
@@ -99,13 +97,7 @@ pub fn device_find(tx: &mut dyn Tx, organisation: &str, device: &str) -> Result<
         "SELECT organisation, site, device FROM device WHERE organisation = $1 AND device = $2 \
          UNION SELECT organisation, site, device FROM device WHERE organisation = $1 AND name = $2",
         &[organisation.into(), device.into()],
-        |row| {
-            Ok(Subject {
-                organisation: row.text(0)?.into(),
-                site: row.text(1)?.into(),
-                id: row.text(2)?.into(),
-            })
-        },
+        |row| Subject::read(row, 0),
     )
 }
 
@@ -129,7 +121,7 @@ pub fn device_of_maker(
 }
 
 fn subject(row: &Row) -> Result<Subject, Fault> {
-    Ok(Subject { organisation: row.text(0)?.into(), site: row.text(1)?.into(), id: row.text(2)?.into() })
+    Subject::read(row, 0)
 }
 
 /// Which of the unique keys of `identity` another device of the organisation has: its name or its
@@ -193,18 +185,7 @@ fn count_change(tx: &mut dyn Tx, subject: &Subject, old: Option<Stage>, new: Sta
 
 impl Room for Device {
     const NAME: &'static str = "device";
-    type State = State;
-    type Command = Command;
-    type Event = Event;
-    type Refusal = Refusal;
-
-    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
-        rules::decide(state, command, now)
-    }
-
-    fn apply(state: &mut State, event: &Event) {
-        rules::apply(state, event);
-    }
+    crate::room::rules!();
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         one(

@@ -1,6 +1,6 @@
 //! Rows of joining, and of the certificates that are good.
 use super::Onboarding;
-use super::rules::{self, Command, Event, Introduction, Ldevid, Refusal, State};
+use super::rules::{self, Introduction, Ldevid, State};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
@@ -28,7 +28,7 @@ CREATE INDEX ldevid_device ON ldevid (organisation, site, device);
 /// A [`Fault`] of the store.
 pub fn ldevid_find(tx: &mut dyn Tx, serial: &str) -> Result<Option<Subject>, Fault> {
     one(tx, "SELECT organisation, site, device FROM ldevid WHERE serial = $1", &[serial.into()], |row| {
-        Ok(Subject { organisation: row.text(0)?.into(), site: row.text(1)?.into(), id: row.text(2)?.into() })
+        Subject::read(row, 0)
     })
 }
 
@@ -94,18 +94,7 @@ fn state(row: &Row) -> Result<(State, i64), Fault> {
 
 impl Room for Onboarding {
     const NAME: &'static str = "onboarding";
-    type State = State;
-    type Command = Command;
-    type Event = Event;
-    type Refusal = Refusal;
-
-    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
-        rules::decide(state, command, now)
-    }
-
-    fn apply(state: &mut State, event: &Event) {
-        rules::apply(state, event);
-    }
+    crate::room::rules!();
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(

@@ -1,6 +1,6 @@
 //! Rows of births.
 use super::Birth;
-use super::rules::{self, Command, Event, Refusal, State};
+use super::rules::{self, State};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
@@ -51,18 +51,7 @@ fn state(row: &Row) -> Result<State, Fault> {
 
 impl Room for Birth {
     const NAME: &'static str = "birth";
-    type State = State;
-    type Command = Command;
-    type Event = Event;
-    type Refusal = Refusal;
-
-    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
-        rules::decide(state, command, now)
-    }
-
-    fn apply(state: &mut State, event: &Event) {
-        rules::apply(state, event);
-    }
+    crate::room::rules!();
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         one(

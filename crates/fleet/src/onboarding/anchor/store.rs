@@ -1,8 +1,7 @@
 //! Rows of anchors.
 use super::Anchor;
-use super::rules::{self, Admission, Command, Event, Refusal, State};
+use super::rules::{self, Admission, State};
 use crate::room::{Change, Room, Subject};
-use crate::time::Millis;
 use crate::tx::{Fault, Migration, Tx, Value, many, one};
 
 /// The tables of this room.
@@ -68,18 +67,7 @@ pub fn anchor_count(tx: &mut dyn Tx, organisation: &str) -> Result<i64, Fault> {
 
 impl Room for Anchor {
     const NAME: &'static str = "anchor";
-    type State = State;
-    type Command = Command;
-    type Event = Event;
-    type Refusal = Refusal;
-
-    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
-        rules::decide(state, command, now)
-    }
-
-    fn apply(state: &mut State, event: &Event) {
-        rules::apply(state, event);
-    }
+    crate::room::rules!();
 
     // A removed anchor keeps its row, with empty texts: its version must go on.
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {

@@ -1,8 +1,7 @@
 //! Rows of products.
 use super::Product;
-use super::rules::{self, Command, Event, Refusal, State, Template};
+use super::rules::{self, State, Template};
 use crate::room::{Change, Room, Subject};
-use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, many, one};
 
 /// The tables of this room.
@@ -47,18 +46,7 @@ pub fn product_list(
 
 impl Room for Product {
     const NAME: &'static str = "product";
-    type State = State;
-    type Command = Command;
-    type Event = Event;
-    type Refusal = Refusal;
-
-    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
-        rules::decide(state, command, now)
-    }
-
-    fn apply(state: &mut State, event: &Event) {
-        rules::apply(state, event);
-    }
+    crate::room::rules!();
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         one(

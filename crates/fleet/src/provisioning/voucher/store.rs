@@ -1,6 +1,6 @@
 //! Rows of vouchers.
 use super::VoucherLog;
-use super::rules::{self, Command, Event, Refusal, State, Voucher};
+use super::rules::{self, State, Voucher};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Tx, many, one};
@@ -69,18 +69,7 @@ fn save_vouchers(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> 
 
 impl Room for VoucherLog {
     const NAME: &'static str = "voucher";
-    type State = State;
-    type Command = Command;
-    type Event = Event;
-    type Refusal = Refusal;
-
-    fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
-        rules::decide(state, command, now)
-    }
-
-    fn apply(state: &mut State, event: &Event) {
-        rules::apply(state, event);
-    }
+    crate::room::rules!();
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(
