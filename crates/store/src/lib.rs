@@ -31,6 +31,7 @@ use limits::{BATCH_COMMANDS_MAX, READERS_MAX};
 use readers::Readers;
 use refusals::Minute;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use writer::Writer;
 
@@ -187,7 +188,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn spawned(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+/// A thread that is waited for when this is dropped, so that whoever closed the store knows that its
+/// files are at rest. What the thread waits on has to be dropped before.
+struct Spawned(Option<JoinHandle<()>>);
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        let Some(thread) = self.0.take() else { return };
+        // A thread does not wait for itself.
+        if thread.thread().id() != std::thread::current().id() {
+            // It catches what panics in it; were there more, it ended all the same.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawned(name: &str, work: impl FnOnce() + Send + 'static) -> Result<Spawned, Fault> {
     let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
-    spawned.map(drop).map_err(|e| Fault::new(FaultKind::Unavailable, format!("no thread for {name}: {e}")))
+    spawned
+        .map(|thread| Spawned(Some(thread)))
+        .map_err(|e| Fault::new(FaultKind::Unavailable, format!("no thread for {name}: {e}")))
 }

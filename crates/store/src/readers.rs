@@ -2,7 +2,7 @@
 use crate::engine::{Engine, Place};
 use crate::limits::READ_QUEUE_JOBS_MAX;
 use crate::refusals::{busy, caught, stopping};
-use crate::{Clock, locked, spawned};
+use crate::{Clock, Spawned, locked, spawned};
 use fleet::refusal::Refusal;
 use fleet::time::Millis;
 use fleet::tx::{Fault, FaultKind, Tx};
@@ -14,17 +14,21 @@ use tokio::sync::oneshot;
 type Job = Box<dyn FnOnce(Result<&mut dyn Engine, Fault>, Millis) + Send>;
 
 /// The way to the readers' threads, which end when this is dropped.
-pub(crate) struct Readers(SyncSender<Job>);
+pub(crate) struct Readers {
+    jobs: SyncSender<Job>,
+    _threads: Vec<Spawned>,
+}
 
 impl Readers {
     pub(crate) fn start(place: &Place, clock: &Clock, threads: usize) -> Result<Self, Fault> {
         let (jobs, waiting) = sync_channel(READ_QUEUE_JOBS_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..threads {
+        let thread = |_| {
             let (place, clock, waiting) = (place.clone(), clock.clone(), waiting.clone());
-            spawned("store-reader", move || run(&place, &clock, &waiting))?;
-        }
-        Ok(Readers(jobs))
+            spawned("store-reader", move || run(&place, &clock, &waiting))
+        };
+        let threads = (0..threads).map(thread).collect::<Result<_, _>>()?;
+        Ok(Readers { jobs, _threads: threads })
     }
 
     pub(crate) fn read<T: Send + 'static>(
@@ -38,7 +42,7 @@ impl Readers {
                 let _ = answer.send(engine.map_err(Refusal::from).and_then(|engine| look(engine, now, job)));
             }
         });
-        self.0.try_send(job).map_err(|why| match why {
+        self.jobs.try_send(job).map_err(|why| match why {
             TrySendError::Full(_) => busy("questions"),
             TrySendError::Disconnected(_) => stopping(),
         })?;

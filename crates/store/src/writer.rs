@@ -3,7 +3,7 @@ use crate::commit::{Ask, Frame, Lane, Note, Outcome, Tally, commit_noting};
 use crate::engine::Engine;
 use crate::limits::QUEUE_COMMANDS_MAX;
 use crate::refusals::{busy, caught, stopping};
-use crate::{Settings, locked, migrate, spawned};
+use crate::{Settings, Spawned, locked, migrate, spawned};
 use fleet::refusal::Refusal;
 use fleet::tx::{Fault, FaultKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +21,7 @@ enum Job {
 pub(crate) struct Writer {
     jobs: SyncSender<Job>,
     shared: Arc<Shared>,
+    _thread: Spawned,
 }
 
 /// What the thread tells of itself.
@@ -37,7 +38,7 @@ impl Writer {
         let (ready, opened) = sync_channel(1);
         let shared = Arc::new(Shared::default());
         let (settings, theirs) = (settings.clone(), shared.clone());
-        spawned("store-writer", move || {
+        let thread = spawned("store-writer", move || {
             let work = open(&settings).map(|(engine, lane)| Work { engine, lane, shared: theirs, settings });
             // The opener waits for this one message, so there is somebody to take it.
             let _ = match work {
@@ -47,7 +48,7 @@ impl Writer {
         })?;
         let ended = |_| Err(Fault::new(FaultKind::Unavailable, "the writer ended while it was opened"));
         opened.recv().unwrap_or_else(ended)?;
-        Ok(Writer { jobs, shared })
+        Ok(Writer { jobs, shared, _thread: thread })
     }
 
     pub(crate) fn write(&self, ask: Ask) -> Result<oneshot::Receiver<Outcome>, Refusal> {
