@@ -1,0 +1,149 @@
+//! What happens between devices and the hub: requests that are lost, cut short, repeated, worked on
+//! step by step, and forgotten when the hub's power goes.
+use super::{Event, Exchange, Power, World};
+use crate::limits::{ANSWER_MILLIS_MAX, HUB_DOWN_MILLIS_MAX, SERVICE_MILLIS_MAX};
+use agent::machine::{self, Input, Trust, check_server};
+use fleet::door::{Answer, Step};
+use fleet::onboarding::door;
+use fleet::refusal::{Refusal, Sort};
+use wire::Certificate;
+
+impl World {
+    pub(super) fn opens(&mut self, device: usize, trust: &Trust, shown: Certificate) {
+        let Trust::Anchors(anchors) = trust;
+        let believed = check_server(self.hub.registrar(), "registrar.example", anchors);
+        let delay = self.delay();
+        match believed {
+            Err(why) => self.tell(device, delay, Input::Lost(why.to_string())),
+            Ok(()) if !self.hub.is_running() => self.tell(device, delay, Input::Lost("refused".into())),
+            Ok(()) => {
+                self.devices[device].line = Some(shown);
+                self.tell(device, delay, Input::Connected);
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, device: usize, request: machine::Request) {
+        let delay = self.delay();
+        let Some(shown) = self.devices[device].line.clone() else {
+            return self.tell(device, 1, Input::Lost("the connection is closed".into()));
+        };
+        if self.fails(|faults| faults.loss) {
+            self.tally.lost += 1;
+            return self.tell(device, ANSWER_MILLIS_MAX, Input::Lost("no answer".into()));
+        }
+        let (shown, mut life) = (Box::new(shown), Some(self.devices[device].life));
+        if self.fails(|faults| faults.cut) {
+            self.tally.lost += 1;
+            life = None;
+            self.tell(device, 1, Input::Lost("reset".into()));
+        }
+        if self.fails(|faults| faults.repeat) {
+            self.tally.repeated += 1;
+            let later = delay + self.delay();
+            let (shown, request) = (shown.clone(), request.clone());
+            self.after(later, Event::Arrives { device, life: None, shown, request });
+        }
+        self.after(delay, Event::Arrives { device, life, shown, request });
+    }
+
+    pub(super) fn arrives(
+        &mut self,
+        device: usize,
+        life: Option<u64>,
+        shown: &Certificate,
+        request: machine::Request,
+    ) {
+        let date = self.date();
+        // Whom the hub does not believe gets no answer; without power, nobody does.
+        let Ok(peer) = self.hub.judge(&[shown.der().to_vec()], date) else {
+            return self.closes(device, life);
+        };
+        self.tally.requests += 1;
+        let (content_type, body) = request.content.clone().unwrap_or_default();
+        let step = self.hub.open(door::Request {
+            post: request.content.is_some(),
+            path: request.path.into(),
+            content_type: content_type.into(),
+            body,
+            peer,
+        });
+        self.keep(Exchange { device, life, step });
+    }
+
+    /// The hub's end of a connection is closed.
+    fn closes(&mut self, device: usize, life: Option<u64>) {
+        if life != Some(self.devices[device].life) {
+            return;
+        }
+        self.devices[device].line = None;
+        let delay = self.delay();
+        self.tell(device, delay, Input::Lost("closed".into()));
+    }
+
+    /// The hub goes on with a request after a while.
+    fn keep(&mut self, exchange: Exchange) {
+        self.counter += 1;
+        let id = self.counter;
+        self.exchanges.insert(id, exchange);
+        let millis = self.random.below(SERVICE_MILLIS_MAX);
+        self.after(millis, Event::GoesOn(id));
+    }
+
+    pub(super) fn goes_on(&mut self, id: u64) {
+        // Gone with the hub's power.
+        let Some(Exchange { device, life, step }) = self.exchanges.remove(&id) else { return };
+        let step = match step {
+            Step::Answer(answer) => return self.answers(device, life, answer),
+            Step::Run(call, then) => {
+                let power = self.power(|faults| faults.hub_crash);
+                if matches!(power, Power::GoesBefore) {
+                    return self.hub_crashes(device, life);
+                }
+                self.tally.commits += 1;
+                let (serial_number, date) = (self.devices[device].serial_number.clone(), self.date());
+                let outcome = self.hub.commit_for(&serial_number, call, date);
+                if matches!(power, Power::GoesAfter) {
+                    return self.hub_crashes(device, life);
+                }
+                then(outcome)
+            }
+            Step::Sign(to_sign, then) => then(self.hub.sign(&to_sign)),
+            Step::SignVoucher(_, then) => {
+                then(Err(Refusal::new(Sort::NotYet, "no-masa", "a simulated hub signs no vouchers yet")))
+            }
+        };
+        self.keep(Exchange { device, life, step });
+    }
+
+    fn answers(&mut self, device: usize, life: Option<u64>, answer: Answer) {
+        if life != Some(self.devices[device].life) {
+            return;
+        }
+        if self.fails(|faults| faults.loss) {
+            self.tally.lost += 1;
+            return self.tell(device, ANSWER_MILLIS_MAX, Input::Lost("no answer".into()));
+        }
+        let heard = machine::Answer {
+            status: answer.status,
+            content_type: answer.content_type.into(),
+            retry_after_seconds: answer.retry_after_seconds.map(u64::from),
+            date_millis: Some(self.date()),
+            body: answer.body,
+        };
+        let delay = self.delay();
+        self.tell(device, delay, Input::Answered(heard));
+    }
+
+    fn hub_crashes(&mut self, device: usize, life: Option<u64>) {
+        self.tally.hub_crashes += 1;
+        self.hub.stop();
+        self.closes(device, life);
+        for Exchange { device, life, .. } in std::mem::take(&mut self.exchanges).into_values() {
+            self.closes(device, life);
+        }
+        self.devices.iter_mut().for_each(|device| device.line = None);
+        let down = self.random.below(HUB_DOWN_MILLIS_MAX);
+        self.after(down, Event::HubStarts);
+    }
+}
