@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use wire::certificate::profile::{Profile, Validity};
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
+use wire::limits::NAME_ATTRIBUTE_CHARS_MAX;
 use wire::{Certificate, PublicKey};
 
 /// What a door answers.
@@ -61,7 +62,7 @@ impl Answer {
         Answer { status, content_type: TEXT, body: body.as_bytes().to_vec(), retry_after_seconds: None }
     }
 
-    /// An EST body (RFC 8951 section 3.1: base64).
+    /// An EST body (RFC 8951 section 3.2: base64).
     pub fn est(content_type: &'static str, der: &[u8]) -> Self {
         let body = est::encode_body(der).into_bytes();
         Answer { status: 200, content_type, body, retry_after_seconds: None }
@@ -142,4 +143,19 @@ pub fn malformed(code: &'static str, why: impl ToString) -> Refusal {
 pub fn answered<T: serde::de::DeserializeOwned>(outcome: Result<Json, Refusal>) -> Result<T, Refusal> {
     serde_json::from_value(outcome?)
         .map_err(|why| Refusal::new(Sort::Failed, "unreadable-answer", why.to_string()))
+}
+
+/// The answer with a certificate that is kept as PEM.
+pub fn issued(certificate: &str) -> Step {
+    match Certificate::from_pem(certificate) {
+        Ok(certificate) => Step::Answer(Answer::issued(&certificate)),
+        Err(why) => Refusal::new(Sort::Failed, "unreadable-certificate", why.to_string()).into(),
+    }
+}
+
+/// Whether `text` can stand in a subject as serialNumber: X520SerialNumber of RFC 5280 appendix A.1, a
+/// PrintableString of 1 to 64 characters.
+pub fn is_serial_number(text: &str) -> bool {
+    let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c);
+    (1..=NAME_ATTRIBUTE_CHARS_MAX).contains(&text.len()) && text.chars().all(printable)
 }

@@ -76,9 +76,14 @@ impl Session {
     /// `not-permitted`, blaming the asker.
     pub fn permit(&self, call: Box<dyn Call>) -> Result<Permitted, Refusal> {
         let row = call.row();
-        if self.may(&row) {
-            return Ok(Permitted { session: self.clone(), call });
+        match self.may(&row) {
+            true => Ok(Permitted { session: self.clone(), call }),
+            false => Err(self.denied(&row)),
         }
+    }
+
+    /// Why this session may not run the operation of `row`.
+    pub fn denied(&self, row: &OperationRow) -> Refusal {
         let detail = if self.permission < row.needs {
             format!(
                 "`{}` needs the permission `{}`; {} has `{}`. An administrator can change that.",
@@ -89,7 +94,7 @@ impl Session {
         } else {
             "a one-time link signs in and does nothing else; open it in a browser".into()
         };
-        Err(Refusal::new(Sort::NotPermitted, "not-permitted", detail))
+        Refusal::new(Sort::NotPermitted, "not-permitted", detail)
     }
 }
 

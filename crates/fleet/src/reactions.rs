@@ -1,10 +1,10 @@
 //! What an event in one room asks of another, in the same transaction. Nowhere else do rooms meet.
-use crate::device::Device;
 use crate::device::rules as device;
+use crate::device::{Device, unused_name};
 use crate::onboarding::Onboarding;
 use crate::onboarding::rules as onboarding;
 use crate::refusal::Refusal;
-use crate::room::{Cx, Subject};
+use crate::room::{Cx, Room, Subject};
 use std::any::Any;
 
 /// Follows up on `event` of `subject`. A refusal here refuses the whole command.
@@ -15,9 +15,10 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
     if let Some(event) = event.downcast_ref::<onboarding::Event>() {
         return match event {
             onboarding::Event::Introduced { introduction } => {
+                // Two makers may give the same serial number; a person can rename it.
+                let wanted = format!("{}-{}", introduction.anchor, introduction.serial_number);
                 let identity = device::Identity {
-                    // Two makers may give the same serial number; a person can rename it.
-                    name: format!("{}-{}", introduction.anchor, introduction.serial_number),
+                    name: unused_name(cx, wanted, &subject.id)?,
                     maker: introduction.anchor.clone(),
                     model: String::new(),
                     serial_number: introduction.serial_number.clone(),
@@ -25,7 +26,10 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
                 cx.change::<Device>(subject, device::Command::Discover(identity)).map(drop)
             }
             onboarding::Event::Admitted => cx.change::<Device>(subject, device::Command::Admit).map(drop),
-            onboarding::Event::Enrolled => cx.change::<Device>(subject, device::Command::Enrol).map(drop),
+            onboarding::Event::Enrolled | onboarding::Event::EnrolledUnmatched => {
+                cx.change::<Device>(subject, device::Command::Enrol).map(drop)
+            }
+            onboarding::Event::Revoked { why, .. } => send_back(cx, subject, why),
             _ => Ok(()),
         };
     }
@@ -34,4 +38,13 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         return cx.change::<Onboarding>(subject, revoke).map(drop);
     }
     Ok(())
+}
+
+/// A device whose life here is over stays where it is.
+fn send_back(cx: &mut Cx, subject: &Subject, why: &str) -> Result<(), Refusal> {
+    let stage = Device::load(cx.tx, subject)?.and_then(|(state, _)| state.stage);
+    if [None, Some(device::Stage::Retired), Some(device::Stage::Expected)].contains(&stage) {
+        return Ok(());
+    }
+    cx.change::<Device>(subject, device::Command::SendBack { why: why.into() }).map(drop)
 }

@@ -1,38 +1,37 @@
 //! The devices' listener: TLS proved who holds which key, the room's door judges and answers.
-use crate::authority::{Authority, response};
 use crate::desk::Desk;
 use crate::limits::BODY_SECONDS_MAX;
+use crate::signers::{Signers, response};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet::audit::rules::Link;
+use fleet::audit::view::hex;
 use fleet::door::Answer;
 use fleet::limits::DOOR_BODY_BYTES_MAX;
 use fleet::onboarding::door::{self, Peer};
 use fleet::onboarding::rules::Event;
-use fleet::onboarding::view::Proof;
 use fleet::permission::Session;
 use fleet::refusal::{Refusal, Sort};
 use fleet::room::Room;
-use fleet::text::Slug;
 use io::http::server::{Closer, Peer as Connection};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use wire::Certificate;
 
-/// What the devices' listener needs.
+/// What the devices' listener needs; `signers.authority` is the domain's.
 pub struct Devices {
     desk: Desk,
-    organisation: Slug,
-    authority: Authority,
+    signers: Signers,
     connections: Arc<Connections>,
 }
 
 impl Devices {
-    /// The listener's half of a hub; `authority` issues the LDevIDs.
-    pub fn new(desk: Desk, organisation: Slug, authority: Authority, connections: Arc<Connections>) -> Self {
-        Devices { desk, organisation, authority, connections }
+    /// The listener's half of a hub.
+    pub fn new(desk: Desk, signers: Signers, connections: Arc<Connections>) -> Self {
+        Devices { desk, signers, connections }
     }
 
     /// Everything the listener answers.
@@ -41,13 +40,14 @@ impl Devices {
     }
 
     async fn answer(&self, request: Request, connection: &Connection) -> Result<Answer, Refusal> {
+        // Known before it is judged: what ends the certificate in between ends the connection.
+        if let Some(leaf) = connection.chain.first().and_then(|der| Certificate::from_der(der).ok()) {
+            self.connections.add(&hex(leaf.serial()), &connection.closer);
+        }
         let peer = self.judge(connection).await?;
         let session = self.session(&peer);
-        if let Peer::Device { proof: Proof::Ldevid { serial }, .. } = &peer {
-            self.connections.add(serial, &connection.closer);
-        }
-        let step = door::open(plain(request, peer).await?, &self.authority.certificate);
-        Ok(self.authority.drive(&self.desk, step, &session).await)
+        let step = door::open(plain(request, peer).await?, &self.signers.authority.certificate);
+        Ok(self.signers.drive(&self.desk, step, &session).await)
     }
 
     fn session(&self, peer: &Peer) -> Session {
@@ -55,12 +55,12 @@ impl Devices {
             Peer::Device { certificate, .. } => certificate.serial_number(),
             Peer::Nobody => None,
         };
-        Session::of_device(serial_number.as_deref().unwrap_or("unknown"), self.organisation.clone())
+        Session::of_device(serial_number.as_deref().unwrap_or("unknown"), self.signers.organisation.clone())
     }
 
     async fn judge(&self, connection: &Connection) -> Result<Peer, Refusal> {
-        let (chain, organisation) = (connection.chain.clone(), self.organisation.clone());
-        let authority = self.authority.certificate.clone();
+        let (chain, organisation) = (connection.chain.clone(), self.signers.organisation.clone());
+        let authority = self.signers.authority.certificate.clone();
         self.desk.look(move |tx, now| door::judge(tx, &organisation, &authority, &chain, now)).await
     }
 }

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | `lock` | one hub at a time |
 //! | `state.db` | SQLite: state and journal (absent with PostgreSQL) |
-//! | `ca.key`, `ca.pem` | the domain's authority: the hub's own and the devices' certificates |
+//! | `ca.key`, `ca.pem` | the domain's authority: the hub's own certificates and the LDevIDs |
+//! | `factory.key`, `factory.pem` | the manufacturer's authority: the IDevIDs and the MASA |
 //! | `server.key`, `server.pem` | the people's listener |
 //! | `registrar.key`, `registrar.pem` | the devices' listener |
 //! | `masa.key`, `masa.pem` | signs vouchers |
 //! | `journal.key` | signs the journal's checkpoints |
 //! | `ready.json` | addresses and a token, for whoever may read it (0600) |
 use crate::limits::{CERTIFICATE_FILE_BYTES_MAX, SERVER_CERTIFICATE_DAYS_MAX};
+use fleet::audit::view::hex;
 use fleet::time::Millis;
 use io::FileKey;
 use io::files::{FileError, FolderLock, create_private_dir, read_limited, write_atomic};
@@ -55,8 +57,8 @@ pub enum FolderError {
 pub struct Folder {
     path: PathBuf,
     _lock: FolderLock,
-    authority: Certificate,
-    authority_key: Arc<FileKey>,
+    domain: Authority,
+    factory: Authority,
     journal_key: Arc<FileKey>,
 }
 
@@ -69,15 +71,31 @@ impl Folder {
         create_private_dir(path)?;
         let lock = FolderLock::take(path)?;
         io::files::remove_leftovers(path)?;
-        let authority_key = Arc::new(FileKey::open_or_create(&path.join("ca.key"))?);
-        let authority = authority(path, organisation, &authority_key, now)?;
+        let domain = authority(path, "ca", &format!("Steward {organisation}"), organisation, now)?;
+        let factory =
+            authority(path, "factory", &format!("Steward {organisation} factory"), organisation, now)?;
         let journal_key = Arc::new(FileKey::open_or_create(&path.join("journal.key"))?);
-        Ok(Folder { path: path.into(), _lock: lock, authority, authority_key, journal_key })
+        Ok(Folder { path: path.into(), _lock: lock, domain, factory, journal_key })
     }
 
-    /// Where the authority's certificate is: what clients believe.
-    pub fn authority_path(&self) -> PathBuf {
+    /// Where the domain authority's certificate is: what clients believe.
+    pub fn domain_path(&self) -> PathBuf {
         self.path.join("ca.pem")
+    }
+
+    /// Where the manufacturer's authority's certificate is: what operators trust as an anchor.
+    pub fn factory_path(&self) -> PathBuf {
+        self.path.join("factory.pem")
+    }
+
+    /// The domain's authority, which LDevIDs chain to.
+    pub fn domain(&self) -> &Authority {
+        &self.domain
+    }
+
+    /// The manufacturer's authority, which IDevIDs chain to.
+    pub fn factory(&self) -> &Authority {
+        &self.factory
     }
 
     /// Where the database is.
@@ -90,16 +108,6 @@ impl Folder {
         self.journal_key.clone()
     }
 
-    /// The authority's certificate: the domain's, which LDevIDs chain to.
-    pub fn authority(&self) -> &Certificate {
-        &self.authority
-    }
-
-    /// The authority's key.
-    pub fn authority_key(&self) -> Arc<dyn Signer> {
-        self.authority_key.clone()
-    }
-
     /// What the people's listener shows.
     ///
     /// # Errors
@@ -110,7 +118,7 @@ impl Folder {
             dns_names: reached_by.names.clone(),
             addresses: reached_by.addresses.clone(),
         };
-        self.kept("server", &profile, reached_by, now).map(identity)
+        self.kept("server", &profile, &self.domain, reached_by, now).map(Authority::identity)
     }
 
     /// What the devices' listener shows: a registrar.
@@ -123,16 +131,16 @@ impl Folder {
             dns_names: reached_by.names.clone(),
             addresses: reached_by.addresses.clone(),
         };
-        self.kept("registrar", &profile, reached_by, now).map(identity)
+        self.kept("registrar", &profile, &self.domain, reached_by, now).map(Authority::identity)
     }
 
     /// What signs vouchers: the manufacturer's service.
     ///
     /// # Errors
     /// [`FolderError`].
-    pub fn masa(&self, now: Millis) -> Result<(Certificate, Arc<dyn Signer>), FolderError> {
+    pub fn masa(&self, now: Millis) -> Result<Authority, FolderError> {
         let profile = Profile::Masa { common_name: "Steward MASA".into() };
-        self.kept("masa", &profile, &ReachedBy::nowhere(), now)
+        self.kept("masa", &profile, &self.factory, &ReachedBy::nowhere(), now)
     }
 
     /// The key and certificate called `file`. The certificate is issued anew when it ends within half
@@ -141,16 +149,17 @@ impl Folder {
         &self,
         file: &str,
         profile: &Profile,
+        issuer: &Authority,
         reached_by: &ReachedBy,
         now: Millis,
-    ) -> Result<(Certificate, Arc<dyn Signer>), FolderError> {
+    ) -> Result<Authority, FolderError> {
         let key = FileKey::open_or_create(&self.path.join(format!("{file}.key")))?;
         let path = self.path.join(format!("{file}.pem"));
         let own = PublicKey::of(&key)?;
         let half = SERVER_CERTIFICATE_DAYS_MAX * DAY_MILLIS / 2;
         let good = |certificate: &Certificate| {
             *certificate.public_key() == own
-                && certificate.verify_signature(self.authority.public_key()).is_ok()
+                && certificate.verify_signature(issuer.certificate.public_key()).is_ok()
                 && certificate.not_after() > now.0 + half
                 && reached_by.names.iter().all(|name| certificate.dns_names().contains(name))
                 && reached_by.addresses.iter().all(|address| certificate.addresses().contains(address))
@@ -160,19 +169,29 @@ impl Folder {
             None => {
                 let not_after = Some(now.0 + SERVER_CERTIFICATE_DAYS_MAX * DAY_MILLIS);
                 let validity = Validity { not_before: now.0, not_after };
-                let (issuer, serial) = (Some(&self.authority), io::random::fill());
-                let signer = self.authority_key.as_ref();
-                let certificate = issue(profile, &own, issuer, serial, validity, signer)?;
+                let (parent, serial) = (Some(&issuer.certificate), io::random::fill());
+                let certificate = issue(profile, &own, parent, serial, validity, issuer.key.as_ref())?;
                 write_atomic(&path, certificate.to_pem().as_bytes(), 0o644)?;
                 certificate
             }
         };
-        Ok((certificate, Arc::new(key)))
+        Ok(Authority { certificate, key: Arc::new(key) })
     }
 }
 
-fn identity((certificate, signer): (Certificate, Arc<dyn Signer>)) -> Identity {
-    Identity { chain: vec![certificate.der().to_vec()], signer }
+/// A certificate and its key.
+#[derive(Clone)]
+pub struct Authority {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// The key.
+    pub key: Arc<dyn Signer>,
+}
+
+impl Authority {
+    fn identity(self) -> Identity {
+        Identity { chain: vec![self.certificate.der().to_vec()], signer: self.key }
+    }
 }
 
 /// The names and addresses that a listener is reached by: what its certificate says.
@@ -213,29 +232,35 @@ pub fn checkpoint_key(folder: &Path) -> Result<PublicKey, FolderError> {
     Ok(PublicKey::of(&FileKey::open(&folder.join("journal.key"))?)?)
 }
 
+/// The authority whose files are called `file`. Its name ends with a part of its key's id, so that no
+/// two hubs' authorities have one name.
 fn authority(
     folder: &Path,
+    file: &str,
+    name: &str,
     organisation: &str,
-    key: &FileKey,
     now: Millis,
-) -> Result<Certificate, FolderError> {
-    let path = folder.join("ca.pem");
-    let own = PublicKey::of(key)?;
-    match read_certificate(&path)? {
-        Some(found) if *found.public_key() == own => Ok(found),
-        Some(_) => Err(FolderError::Certificate { path, why: "it is not the certificate of ca.key".into() }),
+) -> Result<Authority, FolderError> {
+    let key = FileKey::open_or_create(&folder.join(format!("{file}.key")))?;
+    let path = folder.join(format!("{file}.pem"));
+    let own = PublicKey::of(&key)?;
+    let certificate = match read_certificate(&path)? {
+        Some(found) if *found.public_key() == own => found,
+        Some(_) => {
+            let why = format!("it is not the certificate of {file}.key");
+            return Err(FolderError::Certificate { path, why });
+        }
         None => {
-            let profile = Profile::Root {
-                common_name: format!("Steward {organisation}"),
-                organisation: organisation.into(),
-            };
+            let common_name = format!("{name} {}", hex(&own.key_id()[..4]));
+            let profile = Profile::Root { common_name, organisation: organisation.into() };
             // RFC 5280 section 4.1.2.5: no well-defined end; who replaces an authority plans it.
             let validity = Validity { not_before: now.0, not_after: None };
-            let made = issue(&profile, &own, None, io::random::fill(), validity, key)?;
+            let made = issue(&profile, &own, None, io::random::fill(), validity, &key)?;
             write_atomic(&path, made.to_pem().as_bytes(), 0o644)?;
-            Ok(made)
+            made
         }
-    }
+    };
+    Ok(Authority { certificate, key: Arc::new(key) })
 }
 
 fn read_certificate(path: &Path) -> Result<Option<Certificate>, FolderError> {

@@ -4,7 +4,6 @@
 //! A hub is opened in three steps, so that whoever starts it can say what went wrong: [`Hub::open`]
 //! opens the folder and the store, [`Hub::bind`] takes the port, [`Bound::serve`] answers.
 pub mod api;
-mod authority;
 pub mod desk;
 mod devices;
 pub mod folder;
@@ -14,10 +13,10 @@ mod manufacturer;
 pub mod openapi;
 mod pages;
 mod problem;
+mod signers;
 pub mod start;
 mod workers;
 
-use authority::Authority;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -32,6 +31,7 @@ use folder::{Folder, FolderError, ReachedBy};
 use io::http::server::{ServerLimits, serve};
 use io::tls::TlsConfigError;
 use io::tls::server::{devices_config, people_config};
+use signers::Signers;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -109,7 +109,7 @@ pub struct Shared {
     pub desk: Desk,
     /// Requests since the start.
     pub requests: AtomicU64,
-    authority: Authority,
+    factory: Signers,
 }
 
 /// An open hub.
@@ -200,7 +200,8 @@ impl Bound {
         Ok(start::Ready {
             people: format!("https://{}", self.people.address),
             devices: format!("https://{}", self.devices.address),
-            ca: self.hub.folder.authority_path(),
+            ca: self.hub.folder.domain_path(),
+            factory: self.hub.folder.factory_path(),
             token,
         })
     }
@@ -216,15 +217,11 @@ impl Bound {
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
         let devices_tls = devices_config(&folder.registrar_identity(&reached_by(&self.devices), now)?)?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
-        let (masa, masa_key) = folder.masa(now)?;
-        let authority = Authority {
-            certificate: folder.authority().clone(),
-            key: folder.authority_key(),
-            organisation: organisation.clone(),
-            masa,
-            masa_key,
-        };
-        let doors = Devices::new(desk.clone(), organisation.clone(), authority.clone(), connections.clone());
+        let (masa, domain, factory) = (folder.masa(now)?, folder.domain().clone(), folder.factory().clone());
+        let signing =
+            |authority| Signers { organisation: organisation.clone(), authority, masa: masa.clone() };
+        let doors = Devices::new(desk.clone(), signing(domain), connections.clone());
+        let factory = signing(factory);
         let work =
             tokio::spawn(workers::run(desk.clone(), signer.clone(), organisation.clone(), connections));
         let (stop, stopping) = watch::channel(false);
@@ -238,7 +235,7 @@ impl Bound {
                 self.people.listener,
                 people_tls,
                 limits(),
-                router(desk.clone(), authority),
+                router(desk.clone(), factory),
                 stopped(stopping.clone())
             ),
             serve(self.devices.listener, devices_tls, limits(), doors.router(), stopped(stopping)),
@@ -266,8 +263,8 @@ pub fn clock() -> store::Clock {
 }
 
 /// Everything the people's listener answers.
-fn router(desk: Desk, authority: Authority) -> Router {
-    let shared = Arc::new(Shared { desk, requests: AtomicU64::new(0), authority });
+fn router(desk: Desk, factory: Signers) -> Router {
+    let shared = Arc::new(Shared { desk, requests: AtomicU64::new(0), factory });
     Router::new()
         .merge(api::router())
         .merge(health::router())

@@ -7,4 +7,4 @@ pub const BODY_SECONDS_MAX: u64 = 10;
 /// A certificate in the hub's folder.
 pub const CERTIFICATE_FILE_BYTES_MAX: usize = 16 * 1024;
 /// Life of the hub's own server certificate; renewed at a start within the last half.
-pub const SERVER_CERTIFICATE_DAYS_MAX: i64 = 90;
+pub const SERVER_CERTIFICATE_DAYS_MAX: i64 = 730;

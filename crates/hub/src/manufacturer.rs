@@ -3,12 +3,12 @@
 //! certificate).
 use crate::Shared;
 use crate::api::read;
-use crate::authority::response;
+use crate::signers::response;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::any;
 use base64ct::{Base64, Encoding};
 use fleet::account::not_signed_in;
@@ -37,13 +37,14 @@ async fn masa(
 ) -> Response {
     let body = match read(body).await {
         Ok(body) => body.to_vec(),
-        Err(problem) => return problem.into_response(),
+        // RFC 8995 section 5.6, RFC 7030 section 4.2.3: words for a person.
+        Err(problem) => return response(Answer::text(problem.status.as_u16(), &problem.refusal.detail)),
     };
     let (post, path) = (method == Method::POST, uri.path().to_string());
     let request = voucher_door::Request { post, path, content_type: content_type(&headers), body };
-    let step = voucher_door::open(request, &shared.authority.certificate);
-    let session = Session::of_hub("masa", shared.authority.organisation.clone());
-    response(shared.authority.drive(&shared.desk, step, &session).await)
+    let step = voucher_door::open(request, &shared.factory.authority.certificate);
+    let session = Session::of_hub("masa", shared.factory.organisation.clone());
+    response(shared.factory.drive(&shared.desk, step, &session).await)
 }
 
 fn content_type(headers: &HeaderMap) -> String {
@@ -64,12 +65,13 @@ async fn line(
     };
     let body = match read(body).await {
         Ok(body) => body.to_vec(),
-        Err(problem) => return problem.into_response(),
+        // RFC 8995 section 5.6, RFC 7030 section 4.2.3: words for a person.
+        Err(problem) => return response(Answer::text(problem.status.as_u16(), &problem.refusal.detail)),
     };
     let (post, content_type) = (method == Method::POST, content_type(&headers));
     let request = Request { post, label, operation, content_type, body };
-    let step = open(request, &shared.authority.certificate);
-    response(shared.authority.drive(&shared.desk, step, &session).await)
+    let step = open(request, &shared.factory.authority.certificate);
+    response(shared.factory.drive(&shared.desk, step, &session).await)
 }
 
 async fn session(shared: &Shared, headers: &HeaderMap) -> Result<Session, Refusal> {

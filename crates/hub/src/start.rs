@@ -25,11 +25,15 @@ pub struct Ready {
     pub devices: String,
     /// The certificate to believe.
     pub ca: PathBuf,
-    /// An administrator's token, good until the next start.
+    /// The manufacturer's authority, for operators to trust as an anchor.
+    pub factory: PathBuf,
+    /// A token of the account `admin`, good until the next start; empty when that account is disabled or
+    /// holds too many credentials.
     pub token: String,
 }
 
-/// Makes sure that there is an administrator, and issues a token for it.
+/// Makes sure that there is an administrator, and issues a token for it. What people did to that account
+/// does not keep the hub from starting: then there is no token.
 ///
 /// # Errors
 /// A refusal of the rules or the store.
@@ -48,8 +52,14 @@ pub async fn administrator_token(desk: &Desk, organisation: &Slug) -> Result<Str
         desk.own(&session, revoke).await?;
     }
     let issue = IssueToken { account, label: label(LABEL)?, days: fleet::limits::TOKEN_DAYS_MAX };
-    let issued = desk.own(&session, issue).await?;
-    Ok(issued["secret"].as_str().unwrap_or_default().to_string())
+    match desk.own(&session, issue).await {
+        Ok(issued) => Ok(issued["secret"].as_str().unwrap_or_default().to_string()),
+        Err(no) if ["account-disabled", "too-many-credentials"].contains(&no.code) => {
+            tracing::warn!(code = no.code, "the ready-file has no token: {}", no.detail);
+            Ok(String::new())
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 fn old_tokens(shown: &Json) -> Vec<Json> {

@@ -2,6 +2,7 @@
 //! queues stand in `writer.rs`.
 use crate::engine::{Batch, Engine};
 use crate::refusals::{answer_not_kept, bad_key, caught, key_reused, lane_lost, wrong_door};
+use fleet::account::confirm;
 use fleet::audit::rules::{Entry, Head, Link};
 use fleet::audit::store::{
     idempotency_add, idempotency_find, journal_add, journal_newest, lane_advance, lane_open,
@@ -292,6 +293,7 @@ fn command(
 
 /// Runs a command, unless its key says that it has been done.
 fn once(tx: &mut dyn Tx, frame: &Frame, ask: &Ask) -> Result<(Json, Vec<Entry>), Refusal> {
+    confirm(tx, ask.permitted.session(), frame.now)?;
     let Some(key) = ask.idempotency_key.as_deref() else { return run(tx, frame, ask) };
     if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(bad_key());

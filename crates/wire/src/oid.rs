@@ -62,7 +62,7 @@ pub(crate) const SUBJECT_KEY_ID: Oid = oid("2.5.29.14");
 /// id-ce-keyUsage, RFC 5280 section 4.2.1.3.
 pub(crate) const KEY_USAGE: Oid = oid("2.5.29.15");
 /// id-ce-subjectAltName, RFC 5280 section 4.2.1.6.
-pub(crate) const SUBJECT_ALT_NAME: Oid = oid("2.5.29.17");
+pub const SUBJECT_ALT_NAME: Oid = oid("2.5.29.17");
 /// id-ce-basicConstraints, RFC 5280 section 4.2.1.9.
 pub(crate) const BASIC_CONSTRAINTS: Oid = oid("2.5.29.19");
 /// id-ce-nameConstraints, RFC 5280 section 4.2.1.10.

@@ -64,6 +64,25 @@ pub fn authenticate(tx: &mut dyn Tx, secret: &str, now: Millis) -> Result<Sessio
     })
 }
 
+/// Whether `session` may still do what it was let through for. The writer asks before each command: the
+/// credential may have ended while the request was on its way.
+///
+/// # Errors
+/// `not-signed-in` or `not-permitted`.
+pub fn confirm(tx: &mut dyn Tx, session: &Session, now: Millis) -> Result<(), Refusal> {
+    let Some(shown) = session.credential else { return Ok(()) };
+    let (organisation, account) = (session.organisation.as_str(), session.actor.as_str());
+    let found = store::credential_of(tx, organisation, account, shown.id)?;
+    match found.filter(|holder| !holder.disabled && now < holder.expires_at) {
+        Some(holder) if holder.permission >= session.permission => Ok(()),
+        Some(holder) => {
+            let detail = format!("the account's permission is `{}` now", holder.permission);
+            Err(Refusal::new(Sort::NotPermitted, "not-permitted", detail))
+        }
+        None => Err(not_signed_in()),
+    }
+}
+
 /// Nobody known asks.
 pub fn not_signed_in() -> Refusal {
     let detail = "sign in first: send `Authorization: Bearer TOKEN`, or open a one-time link in a browser; \

@@ -53,18 +53,40 @@ pub fn credential_find(tx: &mut dyn Tx, hash: &[u8; 32]) -> Result<Option<Holder
          FROM credential c JOIN account a ON a.organisation = c.organisation AND a.account = c.account \
          WHERE c.hash = $1",
         &[hash[..].into()],
-        |row| {
-            Ok(Holder {
-                account: row.text(0)?.into(),
-                organisation: row.parsed(1)?,
-                permission: row.parsed(2)?,
-                disabled: row.int(3)? != 0,
-                kind: row.parsed(4)?,
-                id: row.parsed(5)?,
-                expires_at: Millis(row.int(6)?),
-            })
-        },
+        holder,
     )
+}
+
+/// The holder of an account's credential, if the account still has it.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn credential_of(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    account: &str,
+    id: Id,
+) -> Result<Option<Holder>, Fault> {
+    one(
+        tx,
+        "SELECT a.account, a.organisation, a.permission, a.disabled, c.kind, c.id, c.expires_at \
+         FROM credential c JOIN account a ON a.organisation = c.organisation AND a.account = c.account \
+         WHERE c.organisation = $1 AND c.account = $2 AND c.id = $3",
+        &[organisation.into(), account.into(), id.to_string().as_str().into()],
+        holder,
+    )
+}
+
+fn holder(row: &Row) -> Result<Holder, Fault> {
+    Ok(Holder {
+        account: row.text(0)?.into(),
+        organisation: row.parsed(1)?,
+        permission: row.parsed(2)?,
+        disabled: row.int(3)? != 0,
+        kind: row.parsed(4)?,
+        id: row.parsed(5)?,
+        expires_at: Millis(row.int(6)?),
+    })
 }
 
 /// The accounts of an organisation after `after`, by name: name, permission, disabled.

@@ -15,6 +15,7 @@
 //! | remediation | heal | operational |
 //! | remediation | give up | quarantined, needing attention |
 //! | any but retired | retire | retired |
+//! | any but retired | send back (what it showed was revoked) | expected |
 //! | retired | claim | expected |
 //!
 //! Absent: operations (upgrading, restoring, wiping are no stages), conditions that follow from other
@@ -33,6 +34,18 @@ use rules::State;
 
 /// The room.
 pub struct Device;
+
+/// A name that no device of the organisation has: `wanted`, or with a part of `id`.
+///
+/// # Errors
+/// A fault of the store.
+pub fn unused_name(cx: &mut Cx, wanted: String, id: &str) -> Result<String, Refusal> {
+    let organisation = cx.session.organisation.as_str();
+    match store::device_find(cx.tx, organisation, &wanted)? {
+        Some(_) => Ok(format!("{wanted}-{}", id.rsplit('-').next().unwrap_or(id))),
+        None => Ok(wanted),
+    }
+}
 
 /// The device that a person calls `device`: its id or its name.
 ///

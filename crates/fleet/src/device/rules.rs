@@ -92,6 +92,11 @@ pub enum Command {
         /// The new name.
         name: String,
     },
+    /// What it showed no longer counts: it has to ask again.
+    SendBack {
+        /// What a person should know.
+        why: String,
+    },
 }
 
 /// *Stored.* What happened in a device's life: add variants, never change one.
@@ -142,6 +147,11 @@ pub enum Event {
     Renamed {
         /// The new name.
         name: String,
+    },
+    /// It has to ask again.
+    SentBack {
+        /// What a person should know.
+        why: String,
     },
 }
 
@@ -197,8 +207,13 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         (Command::Expect(identity), None) => Event::Expected { identity },
         (Command::Expect(_), Some(stage)) => return Err(Refusal::Known(stage)),
         (Command::Discover(identity), None) => Event::Discovered { identity },
-        (Command::Discover(_), Some(Stage::Expected)) => {
-            Event::Discovered { identity: state.identity.clone() }
+        (Command::Discover(identity), Some(Stage::Expected)) => {
+            // What was announced stays; who makes it is bound now, if nobody had said.
+            let mut known = state.identity.clone();
+            if known.maker.is_empty() {
+                known.maker = identity.maker;
+            }
+            Event::Discovered { identity: known }
         }
         (Command::Discover(_), Some(Stage::Retired)) => return Err(Refusal::Retired),
         (Command::Discover(_), Some(stage)) => return Err(Refusal::Known(stage)),
@@ -236,6 +251,8 @@ fn known(state: &State, stage: Stage, command: Command) -> Result<Event, Refusal
         Command::Rename { .. } if stage == Stage::Retired => Err(Refusal::Retired),
         Command::Rename { name } if name == state.identity.name => Err(Refusal::Known(stage)),
         Command::Rename { name } => Ok(Event::Renamed { name }),
+        Command::SendBack { .. } if stage == Stage::Retired => Err(Refusal::Retired),
+        Command::SendBack { why } => Ok(Event::SentBack { why }),
         Command::Expect(_) | Command::Discover(_) => Err(Refusal::Known(stage)),
     }
 }
@@ -264,7 +281,7 @@ pub fn apply(state: &mut State, event: &Event) {
             state.stage = Some(Stage::Retired);
             state.attention.clear();
         }
-        Event::Claimed { .. } => state.stage = Some(Stage::Expected),
+        Event::Claimed { .. } | Event::SentBack { .. } => state.stage = Some(Stage::Expected),
         Event::Renamed { name } => state.identity.name.clone_from(name),
     }
 }

@@ -97,11 +97,11 @@ pub fn device_find(tx: &mut dyn Tx, organisation: &str, device: &str) -> Result<
         "SELECT organisation, site, device FROM device WHERE organisation = $1 AND device = $2 \
          UNION SELECT organisation, site, device FROM device WHERE organisation = $1 AND name = $2",
         &[organisation.into(), device.into()],
-        |row| Subject::read(row, 0),
+        subject,
     )
 }
 
-/// The device of a maker with this serial number; one whose maker nobody said counts too.
+/// The device of a maker with this serial number; an expected one whose maker nobody said counts too.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -114,7 +114,8 @@ pub fn device_of_maker(
     one(
         tx,
         "SELECT organisation, site, device FROM device \
-         WHERE organisation = $1 AND maker IN ($2, '') AND serial_number = $3 ORDER BY maker DESC LIMIT 1",
+         WHERE organisation = $1 AND (maker = $2 OR (maker = '' AND stage = 'expected')) AND serial_number = $3 \
+         ORDER BY maker DESC LIMIT 1",
         &[organisation.into(), maker.into(), serial_number.into()],
         subject,
     )
@@ -220,13 +221,15 @@ impl Room for Device {
                     subject.id.as_str().into(),
                 ],
             )?,
-            // The maker, the model and the serial number are a device's own and never change here.
+            // The model and the serial number are a device's own and never change here; the maker is
+            // bound once.
             old_version => tx.exec(
-                "UPDATE device SET stage = $1, name = $2, attention = $3, version = $4 \
-                 WHERE organisation = $5 AND site = $6 AND device = $7 AND version = $8",
+                "UPDATE device SET stage = $1, name = $2, maker = $3, attention = $4, version = $5 \
+                 WHERE organisation = $6 AND site = $7 AND device = $8 AND version = $9",
                 &[
                     stage.as_str().into(),
                     identity.name.as_str().into(),
+                    identity.maker.as_str().into(),
                     attention.as_str().into(),
                     change.new_version.into(),
                     subject.organisation.as_str().into(),

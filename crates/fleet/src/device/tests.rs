@@ -38,6 +38,7 @@ fn the_life_is_the_table_of_the_card() {
         (Command::Heal, &[Remediation], Operational),
         (Command::GiveUp { why: text() }, &[Remediation], Quarantined),
         (Command::Retire { why: text() }, ANY, Retired),
+        (Command::SendBack { why: text() }, ANY, Expected),
         (Command::Claim { proof: text() }, &[Retired], Expected),
     ];
     for (command, from, to) in table {
@@ -69,8 +70,10 @@ fn a_device_that_nobody_heard_of_is_expected_or_discovered() {
 fn an_expected_device_keeps_its_announced_identity_when_it_is_seen() {
     let announced = Identity { name: "hall".into(), serial_number: "A1".into(), ..Identity::default() };
     let state = State { stage: Some(Stage::Expected), identity: announced.clone(), ..State::default() };
-    let events = decide(&state, Command::Discover(Identity::default()), Millis(0));
-    assert_eq!(events, Ok(vec![Event::Discovered { identity: announced }]));
+    let seen = Identity { name: "lumen-A1".into(), maker: "lumen".into(), ..Identity::default() };
+    let events = decide(&state, Command::Discover(seen), Millis(0));
+    let identity = Identity { maker: "lumen".into(), ..announced };
+    assert_eq!(events, Ok(vec![Event::Discovered { identity }]), "its maker is bound when it is seen");
 }
 
 #[test]
@@ -104,11 +107,12 @@ const STORED: &[&str] = &[
     r#"{"event":"retired","why":"support has ended"}"#,
     r#"{"event":"claimed","proof":"note 1"}"#,
     r#"{"event":"renamed","name":"lobby"}"#,
+    r#"{"event":"sent-back","why":"its key leaked"}"#,
 ];
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Device>(STORED, 12);
+    crate::audit::tests::stored_events::<super::Device>(STORED, 13);
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -126,6 +130,7 @@ fn command() -> impl Strategy<Value = Command> {
         text.prop_map(|why| Command::Retire { why }),
         text.prop_map(|proof| Command::Claim { proof }),
         text.prop_map(|name| Command::Rename { name }),
+        text.prop_map(|why| Command::SendBack { why }),
     ]
 }
 

@@ -2,6 +2,7 @@
 use super::rules::{Command, Identity, Stage, State};
 use super::{Device, find, store};
 use crate::audit::view::{EntryView, timeline};
+use crate::id::Id;
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
@@ -54,7 +55,17 @@ fn change(cx: &mut Cx, device: &Label, command: Command) -> Result<DeviceView, R
     Ok(view(subject, state))
 }
 
+/// A name must not look like an id, by which devices are found as well.
+fn checked_name(name: &str) -> Result<(), Refusal> {
+    if name.parse::<Id>().is_err() {
+        return Ok(());
+    }
+    let detail = format!("`{name}` has the form of an id; choose another name");
+    Err(Refusal::new(Sort::Malformed, "name-like-an-id", detail))
+}
+
 fn free(cx: &mut Cx, identity: &Identity) -> Result<(), Refusal> {
+    checked_name(&identity.name)?;
     let organisation = cx.session.organisation.as_str();
     let Some(key) = store::device_taken(cx.tx, organisation, identity)? else { return Ok(()) };
     let detail = format!("another device has this {key}; `device list` shows it");
@@ -266,6 +277,7 @@ impl Operation for Rename {
     type Answer = DeviceView;
 
     fn run(&self, cx: &mut Cx) -> Result<DeviceView, Refusal> {
+        checked_name(self.name.as_str())?;
         let (_, state) = find(cx, self.device.as_str())?;
         if state.identity.name != self.name.as_str()
             && store::device_find(cx.tx, cx.session.organisation.as_str(), self.name.as_str())?.is_some()

@@ -4,7 +4,10 @@ use super::anchor::store::anchor_list;
 use super::store::ldevid_find;
 use super::view::{Decision, Enrol, Issue, Proof, Report, Work};
 use crate::audit::view::hex;
-use crate::door::{Answer, RETRY_AFTER_SECONDS, Step, ToSign, answered, enrolment_request, malformed};
+use crate::door::{
+    Answer, RETRY_AFTER_SECONDS, Step, ToSign, answered, enrolment_request, is_serial_number, issued,
+    malformed,
+};
 use crate::limits::{ANCHORS_MAX, LDEVID_DAYS_MAX, REASON_BYTES_MAX};
 use crate::refusal::{Refusal, Sort};
 use crate::text::Slug;
@@ -16,7 +19,7 @@ use wire::certificate::profile::{Profile, Validity};
 use wire::csr::Csr;
 use wire::est;
 use wire::status::{ENROLL_STATUS_PATH, Status};
-use wire::{Certificate, PublicKey};
+use wire::{Certificate, PublicKey, oid};
 
 /// Who asks, after TLS proved that it holds the key of the certificate that it showed.
 #[derive(Clone, Debug)]
@@ -49,7 +52,8 @@ pub fn judge(
     let leaf = Certificate::from_der(leaf).map_err(|why| refused(why.to_string()))?;
     let rest: Result<Vec<_>, _> = rest.iter().map(|der| Certificate::from_der(der)).collect();
     let rest = rest.map_err(|why| refused(why.to_string()))?;
-    if leaf.issuer() == authority.subject() {
+    // Names are no proof: what the domain's authority signed is an LDevID, or nothing.
+    if leaf.verify_signature(authority.public_key()).is_ok() {
         verify_chain(&leaf, &rest, std::slice::from_ref(authority), Some(now.0), Purpose::Device)
             .map_err(|why| refused(why.to_string()))?;
         let serial = hex(leaf.serial());
@@ -81,8 +85,11 @@ fn idevid(
         .map_err(|why| refused(why.to_string()))?;
     let anchor = certificates.iter().position(|c| c == path.anchor()).map(|i| names[i].clone());
     // RFC 8995 section 2.3.1: the serialNumber of the subject tells the maker's devices apart.
-    let (Some(anchor), Some(serial_number)) = (anchor, leaf.serial_number()) else {
-        return Err(refused("the IDevID's subject has no serialNumber (RFC 8995 section 2.3.1)".into()));
+    let (Some(anchor), Some(serial_number)) = (anchor, leaf.serial_number().filter(|s| is_serial_number(s)))
+    else {
+        let why = "the IDevID's subject has no serialNumber of 1 to 64 characters of PrintableString \
+                   (RFC 8995 section 2.3.1, RFC 5280 appendix A.1)";
+        return Err(refused(why.into()));
     };
     let proof = Proof::Idevid { anchor, serial_number, key: fingerprint(leaf.public_key()) };
     Ok(Peer::Device { proof, certificate: Box::new(leaf) })
@@ -135,7 +142,7 @@ fn device(peer: Peer) -> Result<(Proof, Box<Certificate>), Refusal> {
         Peer::Device { proof, certificate } => Ok((proof, certificate)),
         Peer::Nobody => {
             let detail = "show a certificate in the TLS handshake (RFC 7030 section 3.3.2)";
-            Err(Refusal::new(Sort::NotSignedIn, "no-certificate", detail))
+            Err(Refusal::new(Sort::NotPermitted, "no-certificate", detail))
         }
     }
 }
@@ -159,6 +166,11 @@ fn check_csr(csr: &Csr, proof: &Proof, certificate: &Certificate, again: bool) -
         let why = "the subject differs from that of the certificate being renewed (RFC 7030 section 4.2.2)";
         return Err(malformed("another-subject", why));
     }
+    if again && csr.requested_extensions().contains(&oid::SUBJECT_ALT_NAME) {
+        let why = "the certificate being renewed has no subjectAltName, and the request asks for one \
+                   (RFC 7030 section 4.2.2)";
+        return Err(malformed("another-subject", why));
+    }
     match (csr.serial_number(), certificate.serial_number()) {
         (Some(asked), Some(shown)) if asked != shown => Err(malformed(
             "another-serial-number",
@@ -175,10 +187,7 @@ fn decided(outcome: Result<Json, Refusal>, key: PublicKey) -> Step {
             retry_after_seconds: Some(RETRY_AFTER_SECONDS),
             ..Answer::text(202, "nobody has admitted this device yet; ask again later")
         }),
-        Ok(Decision::Again { certificate }) => match Certificate::from_pem(&certificate) {
-            Ok(certificate) => Step::Answer(Answer::issued(&certificate)),
-            Err(why) => Refusal::new(Sort::Failed, "unreadable-certificate", why.to_string()).into(),
-        },
+        Ok(Decision::Again { certificate }) => issued(&certificate),
         Ok(Decision::Sign(work)) => {
             Step::Sign(Box::new(to_sign(&work, key)), Box::new(move |signed| keep(work, signed)))
         }
@@ -203,10 +212,13 @@ fn keep(work: Work, signed: Result<Certificate, Refusal>) -> Step {
                 serial: hex(certificate.serial()),
                 certificate: certificate.to_pem(),
             };
-            let then = move |kept: Result<Json, Refusal>| {
-                kept.map_or_else(Step::from, |_| Step::Answer(Answer::issued(&certificate)))
-            };
-            Step::Run(Box::new(call), Box::new(then))
+            Step::Run(
+                Box::new(call),
+                Box::new(|kept| match answered::<String>(kept) {
+                    Ok(certificate) => issued(&certificate),
+                    Err(refusal) => refusal.into(),
+                }),
+            )
         }
         Err(refusal) => refusal.into(),
     }

@@ -11,7 +11,7 @@
 //! | admitted | want | a key wanted; the hub signs outside of the transaction |
 //! | a key wanted | issue | an LDevID more; the oldest of more than two is superseded |
 //! | admitted | report well | enrolled (its life: operational) |
-//! | any | revoke | no LDevID, not introduced |
+//! | any | revoke | no LDevID, not introduced (its life: expected); only a person admits it again |
 //!
 //! Absent: TLS, the signing of certificates (the hub's and the simulator's work), the device's life
 //! (`reactions.rs` leads it). Not yet: vouchers, EST over CoAP, server-side key generation.

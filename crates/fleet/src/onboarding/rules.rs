@@ -41,6 +41,8 @@ pub struct State {
     pub admitted: bool,
     /// It reported that it is enrolled.
     pub enrolled: bool,
+    /// What it showed was revoked once: no rule admits it any more, only a person.
+    pub barred: bool,
     /// The key that it wants a certificate for, as SHA-256 in hexadecimal digits.
     pub wanted: Option<String>,
     /// Its good certificates by serial number, in hexadecimal digits.
@@ -72,6 +74,8 @@ pub enum Command {
         good: bool,
         /// In its own words.
         reason: String,
+        /// Whether it said so over a connection with its LDevID.
+        matched: bool,
     },
     /// End every certificate.
     Revoke {
@@ -116,6 +120,9 @@ pub enum Event {
     },
     /// It is enrolled, by its own word over a connection with its LDevID.
     Enrolled,
+    /// It is enrolled, by its own word over a connection with its IDevID (RFC 8995 section 5.9.4 wants
+    /// the difference kept).
+    EnrolledUnmatched,
     /// Its enrolment failed, by its own word.
     EnrolmentFailed {
         /// In its own words.
@@ -143,6 +150,8 @@ pub enum Refusal {
     Admitted,
     /// The certificate is for a key that it did not ask for.
     NotWanted,
+    /// It has no certificate to be enrolled with.
+    NothingIssued,
 }
 
 impl Reason for Refusal {
@@ -153,6 +162,7 @@ impl Reason for Refusal {
             Refusal::NotAdmitted => "not-admitted",
             Refusal::Admitted => "already-admitted",
             Refusal::NotWanted => "key-not-wanted",
+            Refusal::NothingIssued => "nothing-issued",
         }
     }
 
@@ -175,6 +185,7 @@ impl fmt::Display for Refusal {
             Refusal::NotAdmitted => "nobody has admitted the device; `onboarding admit` does",
             Refusal::Admitted => "the device was admitted before",
             Refusal::NotWanted => "the device did not ask for a certificate for this key",
+            Refusal::NothingIssued => "the device has no certificate; it has to enrol before it reports success",
         })
     }
 }
@@ -203,8 +214,10 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         Command::Want { key } => Ok(vec![Event::Wanted { key }]),
         Command::Issue { serial, ldevid } => issue(state, serial, ldevid),
         Command::Report { good: true, .. } if state.enrolled => Ok(vec![]),
-        Command::Report { good: true, .. } => Ok(vec![Event::Enrolled]),
-        Command::Report { good: false, reason } => Ok(vec![Event::EnrolmentFailed { reason }]),
+        Command::Report { good: true, .. } if state.ldevids.is_empty() => Err(Refusal::NothingIssued),
+        Command::Report { good: true, matched: true, .. } => Ok(vec![Event::Enrolled]),
+        Command::Report { good: true, matched: false, .. } => Ok(vec![Event::EnrolledUnmatched]),
+        Command::Report { good: false, reason, .. } => Ok(vec![Event::EnrolmentFailed { reason }]),
     }
 }
 
@@ -212,7 +225,9 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
 /// one. The one that was issued first makes room.
 fn issue(state: &State, serial: String, ldevid: Ldevid) -> Result<Vec<Event>, Refusal> {
     if state.wanted.as_ref() != Some(&ldevid.key) {
-        return Err(Refusal::NotWanted);
+        // Of two that were signed for one request at once, the first one counts.
+        let kept = state.ldevids.values().any(|known| known.key == ldevid.key);
+        return if kept { Ok(vec![]) } else { Err(Refusal::NotWanted) };
     }
     let mut events = Vec::new();
     if state.ldevids.len() >= DEVICE_LDEVIDS_MAX {
@@ -239,8 +254,8 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Superseded { serial } => {
             state.ldevids.remove(serial);
         }
-        Event::Enrolled => state.enrolled = true,
+        Event::Enrolled | Event::EnrolledUnmatched => state.enrolled = true,
         Event::EnrolmentFailed { .. } => {}
-        Event::Revoked { .. } => *state = State::default(),
+        Event::Revoked { .. } => *state = State { barred: true, ..State::default() },
     }
 }

@@ -14,7 +14,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 CREATE TABLE onboarding (
   organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,
   anchor TEXT, serial_number TEXT, key TEXT, admitted BIGINT NOT NULL, enrolled BIGINT NOT NULL,
-  wanted TEXT, version BIGINT NOT NULL, PRIMARY KEY (organisation, site, device));
+  wanted TEXT, barred BIGINT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (organisation, site, device));
 CREATE TABLE ldevid (
   serial TEXT PRIMARY KEY, organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,
   key TEXT NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, certificate TEXT NOT NULL);
@@ -88,8 +88,8 @@ fn state(row: &Row) -> Result<(State, i64), Fault> {
         _ => None,
     };
     let (admitted, enrolled) = (row.int(3)? != 0, row.int(4)? != 0);
-    let wanted = maybe(row, 5)?;
-    Ok((State { introduction, admitted, enrolled, wanted, ldevids: BTreeMap::new() }, row.int(6)?))
+    let (wanted, barred) = (maybe(row, 5)?, row.int(6)? != 0);
+    Ok((State { introduction, admitted, enrolled, barred, wanted, ldevids: BTreeMap::new() }, row.int(7)?))
 }
 
 impl Room for Onboarding {
@@ -99,7 +99,7 @@ impl Room for Onboarding {
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(
             tx,
-            "SELECT anchor, serial_number, key, admitted, enrolled, wanted, version FROM onboarding \
+            "SELECT anchor, serial_number, key, admitted, enrolled, wanted, barred, version FROM onboarding \
              WHERE organisation = $1 AND site = $2 AND device = $3",
             &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
             state,
@@ -109,15 +109,16 @@ impl Room for Onboarding {
     }
 
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
-        let State { introduction, admitted, enrolled, wanted, .. } = change.new;
+        let State { introduction, admitted, enrolled, barred, wanted, .. } = change.new;
         let introduction = introduction.as_ref();
-        let row: [Value; 10] = [
+        let row: [Value; 11] = [
             text_or_null(introduction.map(|i| &i.anchor)),
             text_or_null(introduction.map(|i| &i.serial_number)),
             text_or_null(introduction.map(|i| &i.key)),
             i64::from(*admitted).into(),
             i64::from(*enrolled).into(),
             text_or_null(wanted.as_ref()),
+            i64::from(*barred).into(),
             change.new_version.into(),
             subject.organisation.as_str().into(),
             subject.site.as_str().into(),
@@ -125,8 +126,8 @@ impl Room for Onboarding {
         ];
         let saved = match change.old_version {
             0 => tx.exec(
-                "INSERT INTO onboarding (anchor, serial_number, key, admitted, enrolled, wanted, version, \
-                 organisation, site, device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                "INSERT INTO onboarding (anchor, serial_number, key, admitted, enrolled, wanted, barred, \
+                 version, organisation, site, device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                  ON CONFLICT DO NOTHING",
                 &row,
             )?,
@@ -135,8 +136,8 @@ impl Room for Onboarding {
                 row.push(old_version.into());
                 tx.exec(
                     "UPDATE onboarding SET anchor = $1, serial_number = $2, key = $3, admitted = $4, \
-                     enrolled = $5, wanted = $6, version = $7 \
-                     WHERE organisation = $8 AND site = $9 AND device = $10 AND version = $11",
+                     enrolled = $5, wanted = $6, barred = $7, version = $8 \
+                     WHERE organisation = $9 AND site = $10 AND device = $11 AND version = $12",
                     &row,
                 )?
             }

@@ -1,12 +1,11 @@
 //! What the faces and the doors ask of joining.
 //!
 //! [`Enrol`], [`Issue`] and [`Report`] are asked by the doors for a device and are in no table.
+use super::anchor::Anchor;
 use super::anchor::rules::Admission;
-use super::anchor::store::anchor_list;
 use super::rules::{Command, Introduction, Ldevid, State};
 use super::{Onboarding, store};
 use crate::device;
-use crate::limits::ANCHORS_MAX;
 use crate::operation::{Kind, Operation};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
@@ -269,18 +268,23 @@ fn introduced(cx: &mut Cx, introduction: Introduction) -> Result<Subject, Refusa
             cx.subject(crate::text::Slug::main().as_str(), id)
         }
     };
-    let before = Onboarding::load(cx.tx, &subject)?.and_then(|(state, _)| state.introduction);
-    let name = introduction.anchor.clone();
+    let (before, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
+    let admission = admission(cx, &introduction.anchor)?;
     cx.change::<Onboarding>(&subject, Command::Introduce(introduction))?;
-    if before.is_none() && admission(cx, &organisation, &name)? == Admission::Automatic {
+    if before.introduction.is_none() && !before.barred && admission == Admission::Automatic {
         cx.change::<Onboarding>(&subject, Command::Admit)?;
     }
     Ok(subject)
 }
 
-fn admission(cx: &mut Cx, organisation: &str, anchor: &str) -> Result<Admission, Refusal> {
-    let anchors = anchor_list(cx.tx, organisation, "", ANCHORS_MAX)?;
-    Ok(anchors.into_iter().find(|a| a.anchor == anchor).map_or(Admission::Ask, |a| a.admission))
+/// Who admits the devices of an anchor that is trusted now.
+fn admission(cx: &mut Cx, anchor: &str) -> Result<Admission, Refusal> {
+    let subject = cx.subject("", anchor);
+    let trusted = Anchor::load(cx.tx, &subject)?.and_then(|(state, _)| state.admission);
+    trusted.ok_or_else(|| {
+        let detail = format!("the maker `{anchor}` is not trusted any more");
+        Refusal::new(Sort::NotPermitted, "anchor-removed", detail)
+    })
 }
 
 /// A certificate was signed for a device
@@ -301,15 +305,19 @@ impl Operation for Issue {
     const NAME: &'static str = "onboarding issue";
     const KIND: Kind = Kind::Write;
     const NEEDS: Permission = Permission::Operate;
-    type Answer = bool;
+    /// The certificate that counts for this key: of two that were signed at once, the first one kept.
+    type Answer = String;
 
-    fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
+    fn run(&self, cx: &mut Cx) -> Result<String, Refusal> {
         let Work { organisation, site, device, key, not_before, .. } = self.work.clone();
         let subject = Subject { organisation, site, id: device };
         let certificate = self.certificate.clone();
         let ldevid = Ldevid { key, not_before, not_after: self.not_after, certificate };
-        cx.change::<Onboarding>(&subject, Command::Issue { serial: self.serial.clone(), ldevid })?;
-        Ok(true)
+        let state =
+            cx.change::<Onboarding>(&subject, Command::Issue { serial: self.serial.clone(), ldevid })?;
+        let kept =
+            state.ldevids.into_values().filter(|l| l.key == self.work.key).max_by_key(|l| l.not_before);
+        Ok(kept.map(|l| l.certificate).unwrap_or_default())
     }
 }
 
@@ -332,21 +340,34 @@ impl Operation for Report {
     type Answer = bool;
 
     fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
-        let subject = match &self.proof {
-            Proof::Ldevid { serial } => holder(cx, serial)?,
-            // RFC 8995 section 5.9.4: success is told over a session with the new credentials.
-            Proof::Idevid { .. } if self.good => {
-                let detail = "success is reported over a connection with the new LDevID";
-                return Err(Refusal::new(Sort::Conflict, "report-with-ldevid", detail));
-            }
-            Proof::Idevid { anchor, serial_number, .. } => {
-                let organisation = cx.session.organisation.as_str();
-                let known = device::store::device_of_maker(cx.tx, organisation, anchor, serial_number)?;
-                known
-                    .ok_or_else(|| Refusal::new(Sort::NotFound, "device-unknown", "nobody has heard of it"))?
+        let (subject, matched) = match &self.proof {
+            Proof::Ldevid { serial } => (holder(cx, serial)?, true),
+            Proof::Idevid { anchor, serial_number, key } => {
+                let introduction = Introduction {
+                    anchor: anchor.clone(),
+                    serial_number: serial_number.clone(),
+                    key: key.clone(),
+                };
+                (introduced_before(cx, &introduction)?, false)
             }
         };
-        cx.change::<Onboarding>(&subject, Command::Report { good: self.good, reason: self.reason.clone() })?;
+        let report = Command::Report { good: self.good, reason: self.reason.clone(), matched };
+        cx.change::<Onboarding>(&subject, report)?;
         Ok(true)
     }
+}
+
+/// The device that showed exactly this IDevID when it first asked.
+fn introduced_before(cx: &mut Cx, introduction: &Introduction) -> Result<Subject, Refusal> {
+    let organisation = cx.session.organisation.as_str();
+    let (anchor, serial_number) = (&introduction.anchor, &introduction.serial_number);
+    let known = device::store::device_of_maker(cx.tx, organisation, anchor, serial_number)?;
+    if let Some(subject) = known {
+        let (state, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
+        if state.introduction.as_ref() == Some(introduction) {
+            return Ok(subject);
+        }
+    }
+    let detail = "no device asked to join with the IDevID that was shown";
+    Err(Refusal::new(Sort::NotPermitted, "another-idevid", detail))
 }

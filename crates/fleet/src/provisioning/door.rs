@@ -2,7 +2,7 @@
 //! holds a token of the manufacturer's hub (RFC 7030 section 3.2.3).
 use super::view::{Bear, Decision, Want, Work};
 use crate::audit::view::hex;
-use crate::door::{Answer, Step, ToSign, answered, enrolment_request, malformed};
+use crate::door::{Answer, Step, ToSign, answered, enrolment_request, is_serial_number, issued, malformed};
 use crate::refusal::{Refusal, Sort};
 use serde_json::Value as Json;
 use wire::certificate::HardwareModuleName;
@@ -44,6 +44,10 @@ fn enrol(request: Request) -> Result<Step, Refusal> {
         let why = "the request's subject has no serialNumber (RFC 8995 section 2.3.1)";
         return Err(malformed("no-serial-number", why));
     };
+    if !is_serial_number(&serial_number) {
+        let why = "a serialNumber is 1 to 64 characters of PrintableString (RFC 5280 appendix A.1)";
+        return Err(malformed("bad-serial-number", why));
+    }
     let serial_number = serial_number.parse().map_err(|why: String| malformed("bad-serial-number", why))?;
     let key = csr.public_key().clone();
     let call = Want { product: request.label, serial_number, key: hex(&key.fingerprint()) };
@@ -79,6 +83,7 @@ fn keep(work: &Work, signed: Result<Certificate, Refusal>) -> Step {
     match signed {
         Ok(certificate) => {
             let call = Bear {
+                product: work.product.clone(),
                 serial_number: work.serial_number.clone(),
                 key: work.key.clone(),
                 certificate: certificate.to_pem(),
@@ -90,12 +95,5 @@ fn keep(work: &Work, signed: Result<Certificate, Refusal>) -> Step {
             Step::Run(Box::new(call), Box::new(then))
         }
         Err(refusal) => refusal.into(),
-    }
-}
-
-fn issued(certificate: &str) -> Step {
-    match Certificate::from_pem(certificate) {
-        Ok(certificate) => Step::Answer(Answer::issued(&certificate)),
-        Err(why) => Refusal::new(Sort::Failed, "unreadable-certificate", why.to_string()).into(),
     }
 }

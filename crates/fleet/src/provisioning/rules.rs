@@ -29,6 +29,8 @@ pub enum Command {
     },
     /// The hub signed it.
     Bear {
+        /// The product.
+        product: String,
         /// SHA-256 of the key, as hexadecimal digits.
         key: String,
         /// The IDevID as PEM.
@@ -97,7 +99,9 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
             Ok(vec![Event::BirthWanted { product, key }])
         }
         Command::Want { .. } => Err(Refusal::BornAlready),
-        Command::Bear { key, .. } if key != state.key => Err(Refusal::NotWanted),
+        Command::Bear { product, key, .. } if (&product, &key) != (&state.product, &state.key) => {
+            Err(Refusal::NotWanted)
+        }
         Command::Bear { .. } if state.certificate.is_some() => Ok(vec![]),
         Command::Bear { certificate, .. } => Ok(vec![Event::Born { certificate, at: now }]),
     }

@@ -13,7 +13,7 @@ fn want(key: &str) -> Command {
 }
 
 fn bear(key: &str) -> Command {
-    Command::Bear { key: key.into(), certificate: "PEM".into() }
+    Command::Bear { product: "lamp-7".into(), key: key.into(), certificate: "PEM".into() }
 }
 
 #[test]

@@ -126,6 +126,8 @@ pub enum Decision {
 /// An IDevID to be signed, outside of the transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Work {
+    /// The product.
+    pub product: String,
     /// The device's serial number.
     pub serial_number: String,
     /// SHA-256 of its key, as hexadecimal digits.
@@ -151,20 +153,25 @@ impl Operation for Want {
     fn run(&self, cx: &mut Cx) -> Result<Decision, Refusal> {
         let now = cx.sound_now()?;
         let subject = cx.subject("", &self.serial_number);
+        let command = Command::Want { product: self.product.clone(), key: self.key.clone() };
+        // A device that was born is answered again, whatever became of its product.
+        let (born, _) = Birth::load(cx.tx, &subject)?.unwrap_or_default();
+        if let (Some(certificate), true) =
+            (born.certificate, born.key == self.key && born.product == self.product)
+        {
+            return Ok(Decision::Again { certificate });
+        }
         let product = cx.subject("", &self.product);
         let offered = Product::load(cx.tx, &product)?.filter(|(state, _)| !state.discontinued);
         let Some(template) = offered.and_then(|(state, _)| state.template) else {
             let detail = format!("no product `{}` is offered; `product list` shows them", self.product);
             return Err(Refusal::new(Sort::NotFound, "product-unknown", detail));
         };
-        let command = Command::Want { product: self.product.clone(), key: self.key.clone() };
-        let state = cx.change::<Birth>(&subject, command)?;
-        if let Some(certificate) = state.certificate {
-            return Ok(Decision::Again { certificate });
-        }
+        cx.change::<Birth>(&subject, command)?;
         let mut serial = [0; 16];
         serial.copy_from_slice(&cx.draw()[..16]);
         Ok(Decision::Sign(Work {
+            product: self.product.clone(),
             serial_number: subject.id,
             key: self.key.clone(),
             hardware_type: template.hardware_type,
@@ -180,6 +187,8 @@ impl Operation for Want {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bear {
+    /// The product
+    pub product: String,
     /// The device's serial number
     pub serial_number: String,
     /// SHA-256 of its key, as hexadecimal digits
@@ -197,7 +206,8 @@ impl Operation for Bear {
 
     fn run(&self, cx: &mut Cx) -> Result<String, Refusal> {
         let subject = cx.subject("", &self.serial_number);
-        let command = Command::Bear { key: self.key.clone(), certificate: self.certificate.clone() };
+        let (product, key) = (self.product.clone(), self.key.clone());
+        let command = Command::Bear { product, key, certificate: self.certificate.clone() };
         let state = cx.change::<Birth>(&subject, command)?;
         Ok(state.certificate.unwrap_or_default())
     }

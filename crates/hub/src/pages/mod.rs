@@ -169,7 +169,7 @@ async fn show(
     if row.kind == Kind::Write {
         return match session.may(row) {
             true => page(StatusCode::OK, &session, row, Form::new(row, &given), None, None),
-            false => message(&denied(&session, row).into(), Some(&session)),
+            false => message(&session.denied(row).into(), Some(&session)),
         };
     }
     let form = Form::new(row, &given);
@@ -178,12 +178,6 @@ async fn show(
     }
     let outcome = shared.desk.run(&session, row, row.coerce(given), None).await;
     finish(&session, row, form, outcome)
-}
-
-fn denied(session: &Session, row: &OperationRow) -> Refusal {
-    let detail =
-        format!("`{}` needs the permission `{}`; you have `{}`", row.name, row.needs, session.permission);
-    Refusal::new(Sort::NotPermitted, "not-permitted", detail)
 }
 
 async fn act(

@@ -118,7 +118,7 @@ fn openssl_gets_a_voucher_and_verifies_it() {
     assert_eq!(post(&hub, REQUEST), "200", "{}", String::from_utf8_lossy(&said(&hub)));
     let first = said(&hub);
     let verify =
-        ["cms", "-verify", "-binary", "-inform", "DER", "-in", "voucher.vcj", "-CAfile", "hub/ca.pem"];
+        ["cms", "-verify", "-binary", "-inform", "DER", "-in", "voucher.vcj", "-CAfile", "hub/factory.pem"];
     let verify: Vec<&str> = verify.into_iter().chain(["-purpose", "any", "-out", "voucher.json"]).collect();
     run(folder, "openssl", &verify);
     let voucher = std::fs::read(hub.path("voucher.json")).expect("a voucher");

@@ -42,10 +42,19 @@ impl Running {
 
     /// Asks as an administrator.
     pub fn ask(&self, operation: &str, arguments: Json) -> Result<Json, Refusal> {
+        self.ask_as(&Session::of_hub("test", Slug::main()), operation, arguments)
+    }
+
+    /// Asks as somebody else.
+    pub fn ask_as(&self, session: &Session, operation: &str, arguments: Json) -> Result<Json, Refusal> {
         let (noun, verb) = operation.split_once(' ').expect("noun verb");
         let row = fleet::operation(noun, verb).expect("an operation");
-        let session = Session::of_hub("test", Slug::main());
-        self.runtime.block_on(self.desk.run(&session, row, arguments, None))
+        self.runtime.block_on(self.desk.run(session, row, arguments, None))
+    }
+
+    /// Who holds a secret.
+    pub fn session(&self, secret: &str) -> Result<Session, Refusal> {
+        self.runtime.block_on(self.desk.session(secret.into()))
     }
 
     /// Asks something that is in no table.

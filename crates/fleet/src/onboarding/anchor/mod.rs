@@ -1,7 +1,7 @@
 //! **Anchors**: which makers' devices may ask to join.
 //!
 //! Part of onboarding. An anchor is the certificate of an authority whose IDevIDs are believed
-//! (RFC 7030 section 3.3.2, RFC 8995 section 5.2), and the rule for who admits its devices.
+//! (RFC 7030 section 3.3.2, RFC 8995 section 5.1), and the rule for who admits its devices.
 //!
 //! | from | command | to |
 //! |---|---|---|

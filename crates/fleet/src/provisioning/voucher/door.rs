@@ -1,4 +1,4 @@
-//! The MASA's door for registrars: RFC 8995 sections 5.5 to 5.8. No client authentication is asked for
+//! The MASA's door for registrars: RFC 8995 sections 5.5, 5.6 and 5.8. No client authentication is asked for
 //! (section 5.4): what counts is signed.
 use super::view::{Decision, Find, Issue, Log, Logged};
 use crate::audit::view::hex;

@@ -1,5 +1,6 @@
-//! Drives a door's steps: calls go to the desk, certificates to the hub's own authority.
+//! Drives a door's steps: calls go to the desk, what is to be signed to the hub's own keys.
 use crate::desk::Desk;
+use crate::folder::Authority;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,26 +8,21 @@ use fleet::door::{Answer, Step, ToSign};
 use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
 use fleet::text::Slug;
-use std::sync::Arc;
 use wire::certificate::profile::issue;
-use wire::{Certificate, Signer, cms, oid};
+use wire::{Certificate, cms, oid};
 
-/// The hub's authority: its certificate and its key.
+/// Who signs what a listener's doors want signed.
 #[derive(Clone)]
-pub struct Authority {
-    /// The certificate.
-    pub certificate: Certificate,
-    /// The key.
-    pub key: Arc<dyn Signer>,
-    /// Whom it is the authority of.
+pub struct Signers {
+    /// Whose authorities they are.
     pub organisation: Slug,
-    /// The certificate that signs vouchers.
-    pub masa: Certificate,
-    /// Its key.
-    pub masa_key: Arc<dyn Signer>,
+    /// Signs certificates: LDevIDs for the devices' listener, IDevIDs for the people's.
+    pub authority: Authority,
+    /// Signs vouchers.
+    pub masa: Authority,
 }
 
-impl Authority {
+impl Signers {
     /// Takes `step` and those that follow, as `session`, up to the answer.
     pub async fn drive(&self, desk: &Desk, mut step: Step, session: &Session) -> Answer {
         loop {
@@ -41,14 +37,16 @@ impl Authority {
 
     fn sign(&self, to_sign: &ToSign) -> Result<Certificate, Refusal> {
         let ToSign { profile, key, serial, validity } = to_sign;
-        issue(profile, key, Some(&self.certificate), *serial, *validity, self.key.as_ref())
+        let Authority { certificate, key: signer } = &self.authority;
+        issue(profile, key, Some(certificate), *serial, *validity, signer.as_ref())
             .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 
     /// RFC 8366 section 5.4: all certificates up to the anchor go along.
     fn sign_voucher(&self, content: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let (kind, signer) = (oid::ANIMA_JSON_VOUCHER, self.masa_key.as_ref());
-        cms::sign(kind, content, &self.masa, std::slice::from_ref(&self.certificate), signer, None, false)
+        let Authority { certificate, key } = &self.masa;
+        let chain = std::slice::from_ref(&self.authority.certificate);
+        cms::sign(oid::ANIMA_JSON_VOUCHER, content, certificate, chain, key.as_ref(), None, false)
             .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 }
