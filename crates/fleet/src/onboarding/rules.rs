@@ -222,18 +222,21 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
 }
 
 /// Two certificates may be good at once: the device must not be without one while it takes up a new
-/// one. The one that was issued first makes room.
+/// one.
 fn issue(state: &State, serial: String, ldevid: Ldevid) -> Result<Vec<Event>, Refusal> {
     if state.wanted.as_ref() != Some(&ldevid.key) {
         // Of two that were signed for one request at once, the first one counts.
         let kept = state.ldevids.values().any(|known| known.key == ldevid.key);
         return if kept { Ok(vec![]) } else { Err(Refusal::NotWanted) };
     }
-    let mut events = Vec::new();
-    if state.ldevids.len() >= DEVICE_LDEVIDS_MAX {
-        let oldest = state.ldevids.iter().min_by_key(|(_, l)| l.not_before).map(|(serial, _)| serial.clone());
-        events.extend(oldest.map(|serial| Event::Superseded { serial }));
+    // One key has one good certificate; and of the others the one that was issued first makes room.
+    let (same, others): (Vec<_>, Vec<_>) = state.ldevids.iter().partition(|(_, l)| l.key == ldevid.key);
+    let mut superseded: Vec<&String> = same.into_iter().map(|(serial, _)| serial).collect();
+    if others.len() >= DEVICE_LDEVIDS_MAX {
+        superseded.extend(others.into_iter().min_by_key(|(_, l)| l.not_before).map(|(serial, _)| serial));
     }
+    let mut events: Vec<Event> =
+        superseded.into_iter().map(|serial| Event::Superseded { serial: serial.clone() }).collect();
     let Ldevid { key, not_before, not_after, certificate } = ldevid;
     events.push(Event::Issued { serial, key, not_before, not_after, certificate });
     Ok(events)

@@ -78,6 +78,16 @@ fn the_oldest_certificate_makes_room() {
 }
 
 #[test]
+fn one_key_has_one_good_certificate() {
+    let mut state = admitted();
+    for serial in ["01", "02"] {
+        run(&mut state, want("k1")).expect("wanted");
+        run(&mut state, issue(serial, "k1", 0)).expect("issued");
+    }
+    assert_eq!(state.ldevids.keys().collect::<Vec<_>>(), ["02"]);
+}
+
+#[test]
 fn revoking_ends_everything_once() {
     let mut state = admitted();
     run(&mut state, want("k1")).expect("wanted");
