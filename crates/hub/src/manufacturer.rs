@@ -17,6 +17,7 @@ use fleet::permission::Session;
 use fleet::provisioning::door::{Request, open};
 use fleet::provisioning::voucher::door as voucher_door;
 use fleet::refusal::Refusal;
+use fleet::time::Millis;
 use std::sync::Arc;
 use wire::{audit_log, voucher};
 
@@ -42,7 +43,8 @@ async fn masa(
     };
     let (post, path) = (method == Method::POST, uri.path().to_string());
     let request = voucher_door::Request { post, path, content_type: content_type(&headers), body };
-    let step = voucher_door::open(request, &shared.factory.authority.certificate);
+    let now = Millis(io::clock::now_millis());
+    let step = voucher_door::open(request, &shared.factory.authority.certificate, now);
     let session = Session::of_hub("masa", shared.factory.organisation.clone());
     response(shared.factory.drive(&shared.desk, step, &session).await)
 }

@@ -1,5 +1,7 @@
 use super::product::rules as product;
 use super::rules::{Command, Event, Refusal, State, apply, decide};
+use super::voucher::rules as log;
+use crate::limits::DEVICE_VOUCHERS_MAX;
 use crate::time::Millis;
 
 fn run(state: &mut State, command: Command, now: i64) -> Result<Vec<Event>, Refusal> {
@@ -47,10 +49,16 @@ const STORED_PRODUCT: &[&str] = &[
     r#"{"event":"product-discontinued"}"#,
 ];
 
+/// As [`STORED`], of vouchers.
+const STORED_VOUCHER: &[&str] = &[
+    r#"{"event":"voucher-issued","voucher":{"nonce":"n","domain_id":"00ff","issued_at":7,"voucher":"AA=="}}"#,
+];
+
 #[test]
 fn every_stored_event_is_read_for_ever() {
     crate::audit::tests::stored_events::<super::Birth>(STORED, 2);
     crate::audit::tests::stored_events::<super::product::Product>(STORED_PRODUCT, 2);
+    crate::audit::tests::stored_events::<super::voucher::VoucherLog>(STORED_VOUCHER, 1);
 }
 
 #[test]
@@ -61,4 +69,35 @@ fn what_is_discontinued_stays_so() {
     product::apply(&mut state, &product::Event::ProductDiscontinued);
     let again = product::decide(&state, product::Command::Discontinue, Millis(0));
     assert_eq!(again, Err(product::Refusal::Discontinued));
+}
+
+fn voucher(n: i64, domain_id: &str) -> log::Voucher {
+    let (nonce, voucher) = (format!("n{n}"), String::new());
+    log::Voucher { nonce, domain_id: domain_id.into(), issued_at: Millis(n), voucher }
+}
+
+fn issue(state: &mut log::State, n: i64, domain_id: &str) -> Result<usize, log::Refusal> {
+    let events = log::decide(state, log::Command::Issue(voucher(n, domain_id)), Millis(n))?;
+    events.iter().for_each(|event| log::apply(state, event));
+    Ok(events.len())
+}
+
+#[test]
+fn one_nonce_has_one_voucher() {
+    let mut state = log::State::default();
+    assert_eq!(issue(&mut state, 1, "d1"), Ok(1));
+    assert_eq!(issue(&mut state, 1, "d1"), Ok(0));
+    assert_eq!(issue(&mut state, 1, "d2"), Err(log::Refusal::NonceUsed));
+}
+
+/// Whoever holds the device cannot ask a former owner out of the log.
+#[test]
+fn a_full_log_keeps_every_domain() {
+    let mut state = log::State::default();
+    issue(&mut state, 0, "former").expect("issued");
+    for n in 1..=3 * DEVICE_VOUCHERS_MAX as i64 {
+        issue(&mut state, n, "latter").expect("issued");
+    }
+    assert_eq!(state.vouchers.len(), DEVICE_VOUCHERS_MAX);
+    assert_eq!(state.vouchers.values().filter(|v| v.domain_id == "former").count(), 1);
 }

@@ -4,6 +4,7 @@ use super::view::{Decision, Find, Issue, Log, Logged};
 use crate::audit::view::hex;
 use crate::door::{Answer, Step, answered, malformed};
 use crate::refusal::{Refusal, Sort};
+use crate::time::Millis;
 use serde_json::Value as Json;
 use wire::audit_log::{self, AuditEvent, AuditLog, Truncation, domain_id};
 use wire::certificate::chain::{Purpose, verify_chain};
@@ -31,8 +32,8 @@ struct Asked {
 }
 
 /// Answers a registrar, or says what it takes to answer it. `authority` is the one that signed the
-/// IDevIDs of this manufacturer.
-pub fn open(request: Request, authority: &Certificate) -> Step {
+/// IDevIDs of this manufacturer. Revocation lists that a registrar's authority names are not asked yet.
+pub fn open(request: Request, authority: &Certificate, now: Millis) -> Step {
     if !request.post {
         return Step::Answer(Answer::text(405, "this door is asked with POST"));
     }
@@ -42,7 +43,7 @@ pub fn open(request: Request, authority: &Certificate) -> Step {
         let text = format!("the body is `{media_type}`; send {}", voucher::MEDIA_TYPE);
         return Step::Answer(Answer::text(415, &text));
     }
-    let asked = match judge(&request.body, authority) {
+    let asked = match judge(&request.body, authority, now) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into(),
     };
@@ -65,7 +66,7 @@ fn wrong(why: impl ToString) -> Refusal {
     Refusal::new(Sort::NotPermitted, "voucher-request-refused", why.to_string())
 }
 
-fn judge(body: &[u8], authority: &Certificate) -> Result<Asked, Refusal> {
+fn judge(body: &[u8], authority: &Certificate, now: Millis) -> Result<Asked, Refusal> {
     let outer = signed(body)?;
     let request =
         VoucherRequest::from_json(&outer.content).map_err(|why| malformed("bad-voucher-request", why))?;
@@ -76,7 +77,8 @@ fn judge(body: &[u8], authority: &Certificate) -> Result<Asked, Refusal> {
         &outer.signer,
         &outer.certificates,
         std::slice::from_ref(&pinned),
-        None,
+        // RFC 8995 section 5.5.1: an owner whose registrar's certificate ended gets no more vouchers.
+        Some(now.0),
         // RFC 8995 section 5.5.4: id-kp-cmcRA.
         Purpose::Registrar,
     );
@@ -214,7 +216,7 @@ fn issued(voucher: &str) -> Step {
 fn log_answer(outcome: Result<Json, Refusal>) -> Result<Step, Refusal> {
     let unwritable = |why: String| Refusal::new(Sort::Failed, "unwritable-log", why);
     let logged: Logged = answered(outcome)?;
-    let event = |(date, domain_id, nonce): (crate::time::Millis, String, String)| {
+    let event = |(date, domain_id, nonce): (Millis, String, String)| {
         let bytes = (0..domain_id.len()).step_by(2);
         let domain_id = bytes.filter_map(|i| u8::from_str_radix(domain_id.get(i..i + 2)?, 16).ok());
         AuditEvent {

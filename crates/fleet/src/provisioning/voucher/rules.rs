@@ -4,6 +4,7 @@ use crate::refusal::Sort;
 use crate::room::Reason;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A voucher that was issued.
@@ -23,8 +24,8 @@ pub struct Voucher {
 /// What is true of a device's vouchers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The vouchers, oldest first.
-    pub vouchers: Vec<Voucher>,
+    /// The vouchers by when they were issued and their nonce.
+    pub vouchers: BTreeMap<(Millis, String), Voucher>,
     /// Older ones that made room.
     pub dropped: i64,
 }
@@ -78,7 +79,7 @@ impl fmt::Display for Refusal {
 /// # Errors
 /// [`Refusal::NonceUsed`].
 pub fn known<'a>(state: &'a State, nonce: &str, domain_id: &str) -> Result<Option<&'a Voucher>, Refusal> {
-    match state.vouchers.iter().find(|v| v.nonce == nonce) {
+    match state.vouchers.values().find(|v| v.nonce == nonce) {
         Some(voucher) if voucher.domain_id == domain_id => Ok(Some(voucher)),
         Some(_) => Err(Refusal::NonceUsed),
         None => Ok(None),
@@ -97,12 +98,23 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
     }
 }
 
-/// What an event does. The oldest voucher makes room (RFC 8995 section 5.8.1: "arbitrary" truncation).
+/// What an event does. RFC 8995 section 5.8.1: an older voucher of a domain that has a newer one makes
+/// room first; only a log of nothing but different domains is abridged arbitrarily, from its beginning.
 pub fn apply(state: &mut State, event: &Event) {
     let Event::VoucherIssued { voucher } = event;
-    if state.vouchers.len() >= DEVICE_VOUCHERS_MAX {
-        state.vouchers.remove(0);
+    if state.vouchers.len() >= DEVICE_VOUCHERS_MAX
+        && let Some(place) = least_telling(state)
+    {
+        state.vouchers.remove(&place);
         state.dropped += 1;
     }
-    state.vouchers.push(voucher.clone());
+    state.vouchers.insert((voucher.issued_at, voucher.nonce.clone()), voucher.clone());
+}
+
+fn least_telling(state: &State) -> Option<(Millis, String)> {
+    let later = |(place, voucher): &(&(Millis, String), &Voucher)| {
+        state.vouchers.iter().any(|(other, v)| other > *place && v.domain_id == voucher.domain_id)
+    };
+    let repeated = state.vouchers.iter().find(later).map(|(place, _)| place);
+    repeated.or_else(|| state.vouchers.keys().next()).cloned()
 }

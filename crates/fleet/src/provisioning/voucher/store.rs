@@ -4,6 +4,7 @@ use super::rules::{self, State, Voucher};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Tx, many, one};
+use std::collections::BTreeMap;
 
 /// The tables of this room.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -14,18 +15,17 @@ CREATE TABLE voucher_log (
   organisation TEXT NOT NULL, serial_number TEXT NOT NULL, dropped BIGINT NOT NULL, version BIGINT NOT NULL,
   PRIMARY KEY (organisation, serial_number));
 CREATE TABLE voucher (
-  organisation TEXT NOT NULL, serial_number TEXT NOT NULL, place BIGINT NOT NULL, nonce TEXT NOT NULL,
+  organisation TEXT NOT NULL, serial_number TEXT NOT NULL, nonce TEXT NOT NULL,
   domain_id TEXT NOT NULL, issued_at BIGINT NOT NULL, voucher TEXT NOT NULL,
-  PRIMARY KEY (organisation, serial_number, place));
-CREATE UNIQUE INDEX voucher_nonce ON voucher (organisation, serial_number, nonce);
+  PRIMARY KEY (organisation, serial_number, nonce));
 ",
 }];
 
-fn vouchers(tx: &mut dyn Tx, subject: &Subject) -> Result<Vec<Voucher>, Fault> {
-    many(
+fn vouchers(tx: &mut dyn Tx, subject: &Subject) -> Result<BTreeMap<(Millis, String), Voucher>, Fault> {
+    let found = many(
         tx,
         "SELECT nonce, domain_id, issued_at, voucher FROM voucher \
-         WHERE organisation = $1 AND serial_number = $2 ORDER BY place",
+         WHERE organisation = $1 AND serial_number = $2",
         &[subject.organisation.as_str().into(), subject.id.as_str().into()],
         |row| {
             Ok(Voucher {
@@ -35,28 +35,26 @@ fn vouchers(tx: &mut dyn Tx, subject: &Subject) -> Result<Vec<Voucher>, Fault> {
                 voucher: row.text(3)?.into(),
             })
         },
-    )
+    )?;
+    Ok(found.into_iter().map(|voucher| ((voucher.issued_at, voucher.nonce.clone()), voucher)).collect())
 }
 
-/// A voucher's place is its number among all that were ever issued: those that made room come first.
 fn save_vouchers(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<(), Fault> {
     let (organisation, serial_number) = (subject.organisation.as_str(), subject.id.as_str());
-    tx.exec(
-        "DELETE FROM voucher WHERE organisation = $1 AND serial_number = $2 AND place <= $3",
-        &[organisation.into(), serial_number.into(), change.new.dropped.into()],
-    )?;
-    let stored = change.old.dropped + change.old.vouchers.len() as i64;
-    for (place, voucher) in (change.new.dropped + 1..).zip(&change.new.vouchers) {
-        if place <= stored {
-            continue;
-        }
+    let (old, new) = (&change.old.vouchers, &change.new.vouchers);
+    for (_, nonce) in old.keys().filter(|place| !new.contains_key(place)) {
         tx.exec(
-            "INSERT INTO voucher (organisation, serial_number, place, nonce, domain_id, issued_at, voucher) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "DELETE FROM voucher WHERE organisation = $1 AND serial_number = $2 AND nonce = $3",
+            &[organisation.into(), serial_number.into(), nonce.as_str().into()],
+        )?;
+    }
+    for (_, voucher) in new.iter().filter(|(place, _)| !old.contains_key(place)) {
+        tx.exec(
+            "INSERT INTO voucher (organisation, serial_number, nonce, domain_id, issued_at, voucher) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
             &[
                 organisation.into(),
                 serial_number.into(),
-                place.into(),
                 voucher.nonce.as_str().into(),
                 voucher.domain_id.as_str().into(),
                 voucher.issued_at.0.into(),

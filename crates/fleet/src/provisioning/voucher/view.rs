@@ -57,7 +57,7 @@ impl Operation for Show {
     fn run(&self, cx: &mut Cx) -> Result<VouchersView, Refusal> {
         let subject = cx.subject("", &self.serial_number);
         let (state, _) = VoucherLog::load(cx.tx, &subject)?.unwrap_or_default();
-        let vouchers = state.vouchers.into_iter().map(|v| VoucherView {
+        let vouchers = state.vouchers.into_values().map(|v| VoucherView {
             issued_at: Shown(v.issued_at),
             domain_id: v.domain_id,
             nonce: v.nonce,
@@ -154,7 +154,7 @@ impl Operation for Issue {
         let voucher = self.voucher.clone();
         let voucher = Voucher { nonce, domain_id, issued_at: self.issued_at, voucher };
         let state = cx.change::<VoucherLog>(&subject, Command::Issue(voucher))?;
-        let kept = state.vouchers.into_iter().find(|v| v.nonce == self.find.nonce);
+        let kept = state.vouchers.into_values().find(|v| v.nonce == self.find.nonce);
         Ok(kept.map(|v| v.voucher).unwrap_or_default())
     }
 }
@@ -189,11 +189,11 @@ impl Operation for Log {
     fn run(&self, cx: &mut Cx) -> Result<Logged, Refusal> {
         let state = log_of(cx, &self.serial_number, &self.key)?;
         // RFC 8995 section 5.8: 404 for who was never an owner.
-        if !state.vouchers.iter().any(|v| v.domain_id == self.domain_id) {
+        if !state.vouchers.values().any(|v| v.domain_id == self.domain_id) {
             let detail = "no voucher of this device was ever issued to this domain";
             return Err(Refusal::new(Sort::NotFound, "never-an-owner", detail));
         }
-        let vouchers = state.vouchers.into_iter().map(|v| (v.issued_at, v.domain_id, v.nonce));
+        let vouchers = state.vouchers.into_values().map(|v| (v.issued_at, v.domain_id, v.nonce));
         Ok(Logged { vouchers: vouchers.collect(), dropped: state.dropped })
     }
 }
