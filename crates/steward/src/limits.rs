@@ -34,3 +34,8 @@ pub const DEMO_LOG_BYTES_MAX: usize = 1024 * 1024;
 pub const DEMO_FILE_BYTES_MAX: usize = 4 * 1024;
 /// A hub's database that `--break` patches.
 pub const DEMO_DATABASE_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// A device's certificate that the demo reads: what the agent reads too.
+pub const DEMO_CERTIFICATE_BYTES_MAX: usize = agent::limits::CERTIFICATE_FILE_BYTES_MAX;
+/// From starting the demo's devices until all of them are at work: an agent waits 5 s between two
+/// askings, and up to a minute if the hub tells it so.
+pub const DEMO_ONBOARDING_SECONDS_MAX: u64 = 180;

@@ -45,9 +45,9 @@ pub async fn change_a_row(scene: &mut Scene) -> Result<(), Failure> {
     let subject = subject(scene, 0);
     at_rest(scene, |database| {
         write(database, &mut |tx| {
-            let (old, version) = load(tx, &subject)?;
+            let (old, version) = load::<Device>(tx, &subject)?;
             let new = State { attention: "changed behind the journal's back".into(), ..old.clone() };
-            save(tx, &subject, &old, &new, version)
+            save::<Device>(tx, &subject, &old, &new, version)
         })
     })
     .await
@@ -58,10 +58,10 @@ pub async fn miscount(scene: &mut Scene) -> Result<(), Failure> {
     let subject = subject(scene, 0);
     at_rest(scene, |database| {
         write(database, &mut |tx| {
-            let (state, version) = load(tx, &subject)?;
+            let (state, version) = load::<Device>(tx, &subject)?;
             // Saved as if it had just come from a stage that nothing is in.
             let claimed = State { stage: Some(Stage::Discovered), ..state.clone() };
-            save(tx, &subject, &claimed, &state, version)
+            save::<Device>(tx, &subject, &claimed, &state, version)
         })
     })
     .await
@@ -114,13 +114,14 @@ pub async fn expose_a_ready_file(scene: &mut Scene) -> Result<(), Failure> {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).map_err(failed)
 }
 
-fn subject(scene: &Scene, place: usize) -> Subject {
+/// The device at `place` as the store knows it.
+pub fn subject(scene: &Scene, place: usize) -> Subject {
     let (organisation, site) = (Slug::main().to_string(), Slug::main().to_string());
     Subject { organisation, site, id: scene.devices[place].clone() }
 }
 
 /// Ends the operator's hub, damages its database, and starts it again.
-async fn at_rest(
+pub async fn at_rest(
     scene: &mut Scene,
     damage: impl FnOnce(PathBuf) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -150,19 +151,31 @@ fn overwrite(database: &Path, bytes: &[u8]) -> Result<(), Failure> {
     io::files::write_atomic(database, bytes, 0o600).map_err(failed)
 }
 
-fn write(database: PathBuf, damage: &mut dyn FnMut(&mut dyn Tx) -> Result<(), Fault>) -> Result<(), Failure> {
+/// Opens the database, changes it, and closes it.
+pub fn write(
+    database: PathBuf,
+    damage: &mut dyn FnMut(&mut dyn Tx) -> Result<(), Fault>,
+) -> Result<(), Failure> {
     let said = |fault: Fault| failed(fault.detail);
     let mut engine = Place::Sqlite(database).writer().map_err(said)?;
     engine.batch(&mut |tx| damage(tx)).map_err(said)
 }
 
-fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<(State, i64), Fault> {
-    Device::load(tx, subject)?.ok_or_else(|| Fault::corrupt(format!("no row of {subject}")))
+/// A row and its version.
+pub fn load<R: Room>(tx: &mut dyn Tx, subject: &Subject) -> Result<(R::State, i64), Fault> {
+    R::load(tx, subject)?.ok_or_else(|| Fault::corrupt(format!("no row of {subject}")))
 }
 
-fn save(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State, version: i64) -> Result<(), Fault> {
+/// Puts `new` in the place of a row as it was loaded, without an entry in the journal.
+pub fn save<R: Room>(
+    tx: &mut dyn Tx,
+    subject: &Subject,
+    old: &R::State,
+    new: &R::State,
+    version: i64,
+) -> Result<(), Fault> {
     let change = Change { old, old_version: version, new, new_version: version };
-    match Device::save(tx, subject, &change)? {
+    match R::save(tx, subject, &change)? {
         true => Ok(()),
         false => Err(Fault::corrupt(format!("the row of {subject} was not changed"))),
     }
@@ -170,7 +183,7 @@ fn save(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State, version: i
 
 /// Appends an entry as a writer would, without its row.
 fn append(tx: &mut dyn Tx, subject: &Subject, detail: &str) -> Result<(), Fault> {
-    let (_, version) = load(tx, subject)?;
+    let (_, version) = load::<Device>(tx, subject)?;
     let old = lane_list(tx)?.pop().ok_or_else(|| Fault::corrupt("no lane"))?;
     let entry = Entry {
         actor: "admin".into(),

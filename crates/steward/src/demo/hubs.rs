@@ -84,6 +84,26 @@ impl HubProcess {
         self.remote.call(row(name)?, &arguments, key).await
     }
 
+    /// Asks for the operation called `name`; that it is refused with the code `done` says that it was
+    /// done before.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn call_unless(&mut self, name: &str, arguments: Json, done: &str) -> Result<(), Failure> {
+        match self.call(name, arguments).await {
+            Err(Failure::Refused(problem)) if problem.code() == done => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// How it is asked over its API.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when its ready-file is wrong.
+    pub fn target(&self) -> Result<Target, Failure> {
+        Target::of(&self.ready)
+    }
+
     /// The same hub, asked with another token.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
-//! What must hold after the story. Each is read through the API, and each can be made false.
-use super::damage;
+//! What must hold after the story. Each is read through the API and in the devices' folders, and each can
+//! be made false.
 use super::scene::Scene;
 use super::story::expectation;
+use super::{damage, damage_joined, joined};
 use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::settings::READY_FILE;
@@ -80,12 +81,38 @@ pub const INVARIANTS: &[Invariant] = &[
         check: |s| Box::pin(ready_files_private(s)),
         damage: |s| Box::pin(damage::expose_a_ready_file(s)),
     },
+    Invariant {
+        name: "operational-have-ldevids",
+        check: |s| Box::pin(joined::operational_have_ldevids(s)),
+        damage: |s| Box::pin(damage_joined::forget_ldevids(s)),
+    },
+    Invariant {
+        name: "keys-match-folders",
+        check: |s| Box::pin(joined::keys_match_folders(s)),
+        damage: |s| Box::pin(damage_joined::exchange_the_ldevid_key(s)),
+    },
+    Invariant {
+        name: "births-match-devices",
+        check: |s| Box::pin(joined::births_match_devices(s)),
+        damage: |s| Box::pin(damage_joined::exchange_the_idevid_key(s)),
+    },
+    Invariant {
+        name: "births-happen-once",
+        check: |s| Box::pin(joined::births_happen_once(s)),
+        damage: |s| Box::pin(damage_joined::exchange_the_idevid(s)),
+    },
+    Invariant {
+        name: "retired-get-no-byte",
+        check: |s| Box::pin(joined::retired_get_no_byte(s)),
+        damage: |s| Box::pin(damage_joined::revive_an_ldevid(s)),
+    },
 ];
 
 /// The account that may only look.
 pub const VIEWER: &str = "demo-viewer";
 
-fn said(failure: Failure) -> String {
+/// A failure in words.
+pub fn said(failure: Failure) -> String {
     match failure {
         Failure::Refused(problem) => problem.to_string(),
         Failure::Failed(why) | Failure::Usage(why) | Failure::Unreachable(why) => why,
@@ -93,11 +120,16 @@ fn said(failure: Failure) -> String {
     }
 }
 
-fn held(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+/// `why` not, unless it holds.
+pub fn held(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why()) }
 }
 
-async fn ask(scene: &mut Scene, operation: &str, arguments: Json) -> Result<Json, String> {
+/// Asks the operator's hub.
+///
+/// # Errors
+/// The failure in words.
+pub async fn ask(scene: &mut Scene, operation: &str, arguments: Json) -> Result<Json, String> {
     scene.operator.call(operation, arguments).await.map_err(said)
 }
 
@@ -143,7 +175,11 @@ async fn counts_equal_journal(scene: &mut Scene) -> Result<(), String> {
             .map_err(|why| format!("an event that is no JSON: {why}"))?;
         let stage = match event["event"].as_str().unwrap_or_default() {
             "expected" | "claimed" => "expected",
+            "discovered" => "discovered",
+            "admitted" => "onboarding",
+            "enrolled" => "operational",
             "retired" => "retired",
+            "renamed" => continue,
             other => return Err(format!("an event that the story does not tell: {other}")),
         };
         stages.insert(entry["subject"].to_string(), stage);
@@ -171,10 +207,11 @@ async fn every_write_has_an_entry(scene: &mut Scene) -> Result<(), String> {
 
 /// A request that is sent again is done once.
 async fn repeats_done_once(scene: &mut Scene) -> Result<(), String> {
-    let device = scene.plan.list().swap_remove(0);
+    let place = scene.plan.first_announced();
+    let device = scene.plan.list().swap_remove(place);
     let key = scene.key(&device.name);
     let again = scene.operator.call_once("device expect", expectation(&device), &key).await.map_err(said)?;
-    held(again["device"] == scene.devices[0].as_str(), || "it was answered with another device".into())?;
+    held(again["device"] == scene.devices[place].as_str(), || "it was answered with another device".into())?;
     let devices = scene.all("device list").await.map_err(said)?.len();
     held(devices == scene.devices.len(), || format!("{devices} devices, not {}", scene.devices.len()))
 }

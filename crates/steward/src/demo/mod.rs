@@ -1,12 +1,20 @@
-//! `steward demo`: two hubs as child processes, and the story of a fleet as far as Steward goes today.
+//! `steward demo`: two hubs as child processes, devices' agents in this one, and the story of a fleet as
+//! far as Steward goes today.
 //!
-//! `plan.rs` says which devices there are, `hubs.rs` runs the hubs, `story.rs` plays, `invariants.rs`
-//! lists what must hold afterwards, and `damage.rs` makes each of it false, once, on demand.
+//! `plan.rs` says which devices there are, `hubs.rs` runs the hubs, `story.rs` plays, `factory.rs` bears
+//! the devices and `site.rs` runs them, each in the folder of `device.rs`. `invariants.rs` lists what
+//! must hold afterwards (`joined.rs`: of births and certificates), and `damage.rs` and
+//! `damage_joined.rs` make each of it false, once, on demand.
 mod damage;
+mod damage_joined;
+mod device;
+mod factory;
 mod hubs;
 mod invariants;
+mod joined;
 mod plan;
 mod scene;
+mod site;
 mod story;
 
 use crate::failure::{Failure, failed, usage};
@@ -17,6 +25,7 @@ use invariants::INVARIANTS;
 use plan::Plan;
 use scene::{Curtain, Scene};
 use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
@@ -29,12 +38,12 @@ const SEED: u64 = 1;
 /// Between two steps that a person watches.
 const PACE_MILLIS: u64 = 300;
 /// The step of the story that is not there yet.
-const ENDS_BEFORE: &str = "factory";
+const ENDS_BEFORE: &str = "voucher";
 
 /// The words of `steward demo`.
 #[derive(Debug, clap::Args)]
 pub struct DemoWords {
-    /// Play as fast as it goes, end the hubs, and exit 0 only if every invariant held
+    /// Play as fast as it goes, end hubs and devices, and exit 0 only if every invariant held
     #[arg(long)]
     headless: bool,
     /// Print one JSON object as the last line; what else is told goes to standard error
@@ -46,7 +55,7 @@ pub struct DemoWords {
     /// From this come the devices [default: 1]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Where the hubs' folders go; started again on it, the story goes on [default: a temporary folder]
+    /// Where the hubs' and devices' folders go; started again on it, the story goes on [default: a temporary folder]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Damage a folder, or send a wrong request, so that this invariant is seen false
@@ -85,7 +94,7 @@ pub fn run(words: &DemoWords) -> Result<(), Failure> {
 fn clean_up(folder: &Path, done: &Result<(), Failure>) {
     match done {
         Ok(()) => drop(std::fs::remove_dir_all(folder)),
-        Err(_) => eprintln!("the hubs' folders are left at {}", folder.display()),
+        Err(_) => eprintln!("the hubs' and devices' folders are left at {}", folder.display()),
     }
 }
 
@@ -128,17 +137,29 @@ async fn tell(scene: &mut Scene, words: &DemoWords, begin: Instant) -> Result<Js
 /// What came of it, read through the API. Only what is true today has a key.
 async fn summary(scene: &mut Scene, invariants: Map<String, Json>, begin: Instant) -> Result<Json, Failure> {
     let counts = scene.operator.call("device count", json!({})).await?;
-    let entries = scene.export().await?.len();
+    let entries = scene.export().await?;
+    let onboarded: BTreeSet<&str> = entries.iter().filter(|e| is_enrolment(e)).filter_map(subject).collect();
     Ok(json!({
         "devices": counts["total"],
+        "onboarded": onboarded.len(),
         "retired": counts["retired"],
         "invariants": invariants,
-        "journal_entries": entries,
+        "journal_entries": entries.len(),
         "wall_s": (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         "hub_rss_bytes": scene.operator.rss_bytes(),
         "seed": scene.plan.seed,
         "story_ends_before": ENDS_BEFORE,
     }))
+}
+
+/// Whether an entry says that a device came to work.
+fn is_enrolment(entry: &Json) -> bool {
+    let detail = entry["detail"].as_str().unwrap_or_default();
+    entry["room"] == "device" && serde_json::from_str::<Json>(detail).is_ok_and(|e| e["event"] == "enrolled")
+}
+
+fn subject(entry: &Json) -> Option<&str> {
+    entry["subject"].as_str()
 }
 
 fn judge(summary: &Json) -> Result<(), Failure> {
@@ -153,7 +174,7 @@ fn judge(summary: &Json) -> Result<(), Failure> {
 
 /// Stays up until Ctrl-C or SIGTERM.
 async fn stay(scene: &Scene) -> Result<(), Failure> {
-    scene.tell("The hubs stay up until Ctrl-C.".into())?;
+    scene.tell("The hubs and the devices stay up until Ctrl-C.".into())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     tokio::select! {

@@ -70,7 +70,7 @@ impl Plan {
         Ok(asked)
     }
 
-    /// The devices, in the order in which they are expected.
+    /// The devices, in the order in which they are born.
     pub fn list(self) -> Vec<Planned> {
         let mut state = self.seed;
         let device = |number: u32| {
@@ -83,6 +83,17 @@ impl Plan {
             }
         };
         (1..=self.devices).map(device).collect()
+    }
+
+    /// Whether the operator expects the one at `place` beforehand; the others come as a surprise. The
+    /// one that is claimed anew is expected.
+    pub fn is_announced(self, place: usize) -> bool {
+        place % 2 == self.claimed().unwrap_or(0) % 2
+    }
+
+    /// The first one that is expected.
+    pub fn first_announced(self) -> usize {
+        usize::from(!self.is_announced(0))
     }
 
     /// The one that is retired.
@@ -119,6 +130,17 @@ mod tests {
         let names: BTreeSet<_> = devices.iter().map(|d| &d.name).collect();
         let serial_numbers: BTreeSet<_> = devices.iter().map(|d| &d.serial_number).collect();
         assert_eq!((names.len(), serial_numbers.len()), (500, 500));
+    }
+
+    #[test]
+    fn half_of_them_are_announced_and_who_is_claimed_is() {
+        for (devices, seed) in (1..9).flat_map(|devices| (0..9).map(move |seed| (devices, seed))) {
+            let plan = Plan::new(devices, seed);
+            let announced = (0..devices as usize).filter(|place| plan.is_announced(*place)).count();
+            assert!(announced.abs_diff(devices as usize / 2) <= 1, "{plan:?}");
+            assert!(plan.claimed().is_none_or(|claimed| plan.is_announced(claimed)), "{plan:?}");
+            assert!(plan.is_announced(plan.first_announced()), "{plan:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What the story, the damage and the invariants work on.
+use super::device::DeviceFolder;
 use super::hubs::HubProcess;
-use super::plan::Plan;
+use super::plan::{Plan, Planned};
+use super::site::Site;
 use crate::failure::{Failure, failed};
 use crate::limits::ALL_PAGE_ITEMS_MAX;
 use crate::print::line;
@@ -25,12 +27,15 @@ pub struct Scene {
     pub operator: HubProcess,
     /// The hub of who makes the devices.
     pub manufacturer: HubProcess,
+    /// The devices that are switched on.
+    pub site: Site,
     /// Which devices there are.
     pub plan: Plan,
     /// The operator's devices by their ids, in the order of the plan.
     pub devices: Vec<String>,
     /// What was written at the operator's hub.
     pub written: Vec<Written>,
+    folder: PathBuf,
     pace: Duration,
     aside: bool,
 }
@@ -47,12 +52,13 @@ impl Curtain {
     /// [`Failure::Failed`] when one does not start.
     pub async fn open(self) -> Result<Scene, Failure> {
         let Curtain { folder, plan, pace, aside } = self;
+        super::factory::found(&folder.join("manufacturer"))?;
         let (manufacturer, operator) = tokio::try_join!(
             HubProcess::start(folder.join("manufacturer")),
             HubProcess::start(folder.join("operator"))
         )?;
-        let scene =
-            Scene { operator, manufacturer, plan, devices: Vec::new(), written: Vec::new(), pace, aside };
+        let (site, devices, written) = (Site::new(), Vec::new(), Vec::new());
+        let scene = Scene { operator, manufacturer, site, plan, devices, written, folder, pace, aside };
         scene.tell(format!("The manufacturer's hub is at {}.", scene.manufacturer.ready.people))?;
         scene.tell(format!("The operator's hub is at {}.", scene.operator.ready.people))?;
         Ok(scene)
@@ -87,6 +93,14 @@ impl Scene {
         format!("demo-{}-{what}", self.plan.seed)
     }
 
+    /// The folder of a device.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it cannot be made.
+    pub fn device_folder(&self, device: &Planned) -> Result<DeviceFolder, Failure> {
+        DeviceFolder::open(&self.folder, device)
+    }
+
     /// The operator's whole list of `operation`, page by page.
     ///
     /// # Errors
@@ -114,12 +128,13 @@ impl Scene {
         self.all("audit export").await
     }
 
-    /// Ends both hubs.
+    /// Ends the devices and both hubs.
     ///
     /// # Errors
-    /// [`Failure::Failed`] when one did not end well; the other was ended all the same.
+    /// [`Failure::Failed`] when one did not end well; the others were ended all the same.
     pub async fn end(mut self) -> Result<(), Failure> {
+        let site = self.site.end().await;
         let (manufacturer, operator) = tokio::join!(self.manufacturer.end(), self.operator.end());
-        manufacturer.and(operator)
+        site.and(manufacturer).and(operator)
     }
 }

@@ -1,13 +1,15 @@
-//! The story as far as it goes: devices are announced, one is retired, one comes back.
+//! The story as far as it goes: devices are born, announced, switched on and admitted; one is retired.
 //!
 //! Each step may be played again: a key of the story does it once.
+use super::device::certificate;
 use super::plan::Planned;
 use super::scene::Scene;
+use super::{factory, site};
 use crate::failure::{Failure, failed};
 use serde_json::{Value as Json, json};
 
-/// Who makes the devices of the story.
-const MAKER: &str = "Example Devices";
+/// Who makes the devices of the story: the name of the operator's anchor.
+const MAKER: &str = "lumen";
 /// Why a device is retired; `damage.rs` looks for it in the journal.
 pub const WHY_RETIRED: &str = "support has ended";
 
@@ -28,22 +30,61 @@ pub async fn sign_in(scene: &mut Scene) -> Result<(), Failure> {
 /// Plays all steps.
 ///
 /// # Errors
-/// [`Failure`], as the hub says it.
+/// [`Failure`], as a hub or a device says it.
 pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     let planned = scene.plan.list();
-    scene.step(format!("A delivery of {} devices is announced.", planned.len())).await?;
-    for device in &planned {
-        let id = expect(scene, device).await?;
-        scene.written.push(("device expect", id.clone()));
-        scene.devices.push(id);
-    }
+    scene.step(format!("{} devices are born at the factory.", planned.len())).await?;
+    factory::offer(scene).await?;
+    factory::bear_all(scene, &planned).await?;
+    scene.step(format!("The operator trusts their maker, {MAKER}.")).await?;
+    trust(scene).await?;
+    announce(scene, &planned).await?;
+    scene.step("All of them are switched on; the operator admits who asks.".into()).await?;
+    site::switch_on(scene, &planned).await?;
+    site::admit_all(scene).await?;
+    meet(scene, &planned).await?;
     let retired = scene.plan.retired();
     scene.step(format!("{} is retired: {WHY_RETIRED}.", planned[retired].name)).await?;
-    retire(scene, retired, WHY_RETIRED).await?;
-    if let Some(claimed) = scene.plan.claimed() {
-        scene.step(format!("{} is retired and claimed anew.", planned[claimed].name)).await?;
-        retire(scene, claimed, "sent back to its maker").await?;
-        claim(scene, claimed).await?;
+    let device = scene.devices[retired].clone();
+    retire(scene, retired, device, WHY_RETIRED).await
+}
+
+/// The maker's devices may ask to join, and a person decides.
+async fn trust(scene: &mut Scene) -> Result<(), Failure> {
+    let ca = scene.manufacturer.ready.ca.clone();
+    let authority = certificate(&ca)?.ok_or_else(|| failed(format!("there is no {}", ca.display())))?;
+    let anchor = json!({"anchor": MAKER, "certificate": authority.to_pem(), "admission": "ask"});
+    scene.operator.call_unless("anchor add", anchor, "anchor-known").await
+}
+
+/// Half of the devices are expected by their serial numbers; one of them goes back and comes again.
+async fn announce(scene: &mut Scene, planned: &[Planned]) -> Result<(), Failure> {
+    let announced: Vec<usize> = (0..planned.len()).filter(|place| scene.plan.is_announced(*place)).collect();
+    scene.step(format!("A delivery of {} devices is announced.", announced.len())).await?;
+    for place in announced {
+        let id = expect(scene, &planned[place]).await?;
+        scene.written.push(("device expect", id.clone()));
+        if scene.plan.claimed() == Some(place) {
+            scene.step(format!("{} is retired and claimed anew.", planned[place].name)).await?;
+            retire(scene, place, id.clone(), "sent back to its maker").await?;
+            claim(scene, place, id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes every device's id, and gives those that nobody expected their names.
+async fn meet(scene: &mut Scene, planned: &[Planned]) -> Result<(), Failure> {
+    let listed = scene.all("device list").await?;
+    for device in planned {
+        let found = listed.iter().find(|one| one["serial_number"] == device.serial_number.as_str());
+        let found = found.ok_or_else(|| failed(format!("{} did not come", device.serial_number)))?;
+        let id = found["device"].as_str().ok_or_else(|| failed("the hub answered no id"))?.to_owned();
+        if found["name"] != device.name.as_str() {
+            scene.operator.call("device rename", json!({"device": id, "name": device.name})).await?;
+            scene.written.push(("device rename", id.clone()));
+        }
+        scene.devices.push(id);
     }
     Ok(())
 }
@@ -66,16 +107,14 @@ async fn expect(scene: &mut Scene, device: &Planned) -> Result<String, Failure> 
     answer["device"].as_str().map(str::to_owned).ok_or_else(|| failed("the hub answered no id"))
 }
 
-async fn retire(scene: &mut Scene, place: usize, why: &str) -> Result<(), Failure> {
-    let device = scene.devices[place].clone();
+async fn retire(scene: &mut Scene, place: usize, device: String, why: &str) -> Result<(), Failure> {
     let key = scene.key(&format!("retire-{place}"));
     scene.operator.call_once("device retire", json!({"device": device, "why": why}), &key).await?;
     scene.written.push(("device retire", device));
     Ok(())
 }
 
-async fn claim(scene: &mut Scene, place: usize) -> Result<(), Failure> {
-    let device = scene.devices[place].clone();
+async fn claim(scene: &mut Scene, place: usize, device: String) -> Result<(), Failure> {
     let key = scene.key(&format!("claim-{place}"));
     let arguments = json!({"device": device, "proof": "delivery note 7431"});
     scene.operator.call_once("device claim", arguments, &key).await?;

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -92,6 +92,16 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let kill = Command::new("kill").args([name, &self.child.id().to_string()]).status();
         assert!(kill.expect("kill runs").success());
+    }
+
+    /// Kills it after this time, whatever it is doing then; says whether it had ended before.
+    pub fn kill_after(&mut self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while let Ok(_line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {}
+        let ended = self.child.try_wait().expect("a child").is_some();
+        self.child.kill().expect("killed");
+        self.ended();
+        ended
     }
 
     /// Waits for its end, and says what it exited with; none for a signal.
