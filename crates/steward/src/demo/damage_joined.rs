@@ -51,7 +51,7 @@ fn exchange(key: &Path) -> Result<(), Failure> {
 
 /// A device gets another's IDevID: that of the factory's authority itself.
 pub async fn exchange_the_idevid(scene: &mut Scene) -> Result<(), Failure> {
-    let ca = scene.manufacturer.ready.ca.clone();
+    let ca = scene.manufacturer.ready.factory.clone();
     let other = certificate(&ca)?.ok_or_else(|| failed(format!("there is no {}", ca.display())))?;
     scene.device_folder(&scene.plan.list()[0])?.put_idevid(&other)
 }

@@ -1,20 +1,16 @@
 //! The factory: its line gives every device its IDevID, at the door of the manufacturer's hub.
-use super::device::{DeviceFolder, certificate};
+use super::device::DeviceFolder;
 use super::hubs::HubProcess;
 use super::plan::Planned;
 use super::scene::Scene;
 use crate::failure::{Failure, failed};
 use crate::limits::CALL_SECONDS_MAX;
-use io::FileKey;
-use io::files::{create_private_dir, write_atomic};
 use io::http::StatusCode;
 use io::http::client::{Client, Dialer, Request};
 use io::http::header::{AUTHORIZATION, HeaderValue};
 use io::http::url::Url;
 use serde_json::{Value as Json, json};
-use std::path::Path;
 use std::time::Duration;
-use wire::certificate::profile::{Profile, Validity, issue};
 use wire::certificate::{Name, NameAttribute};
 use wire::limits::EST_BODY_BYTES_MAX;
 use wire::{Certificate, PublicKey, csr, est};
@@ -32,25 +28,6 @@ pub struct Line {
     door: Url,
     bearer: HeaderValue,
     token: Json,
-}
-
-/// Gives the manufacturer's hub an authority with a name of its own before it makes one: a registrar takes
-/// whatever an authority of its own authority's name issued for its own, and all hubs name theirs alike.
-///
-/// # Errors
-/// [`Failure::Failed`] when it cannot be made.
-pub fn found(hub_folder: &Path) -> Result<(), Failure> {
-    create_private_dir(hub_folder).map_err(failed)?;
-    let path = hub_folder.join("ca.pem");
-    if certificate(&path)?.is_some() {
-        return Ok(());
-    }
-    let key = FileKey::open_or_create(&hub_folder.join("ca.key")).map_err(failed)?;
-    let own = PublicKey::of(&key).map_err(failed)?;
-    let profile = Profile::Root { common_name: "Lumen authority".into(), organisation: "Lumen".into() };
-    let validity = Validity { not_before: io::clock::now_millis(), not_after: None };
-    let made = issue(&profile, &own, None, io::random::fill(), validity, &key).map_err(failed)?;
-    write_atomic(&path, made.to_pem().as_bytes(), 0o644).map_err(failed)
 }
 
 /// Offers the product; one that is offered already stays as it is.

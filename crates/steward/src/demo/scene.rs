@@ -52,7 +52,6 @@ impl Curtain {
     /// [`Failure::Failed`] when one does not start.
     pub async fn open(self) -> Result<Scene, Failure> {
         let Curtain { folder, plan, pace, aside } = self;
-        super::factory::found(&folder.join("manufacturer"))?;
         let (manufacturer, operator) = tokio::try_join!(
             HubProcess::start(folder.join("manufacturer")),
             HubProcess::start(folder.join("operator"))

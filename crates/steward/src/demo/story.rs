@@ -51,8 +51,8 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
 
 /// The maker's devices may ask to join, and a person decides.
 async fn trust(scene: &mut Scene) -> Result<(), Failure> {
-    let ca = scene.manufacturer.ready.ca.clone();
-    let authority = certificate(&ca)?.ok_or_else(|| failed(format!("there is no {}", ca.display())))?;
+    let path = scene.manufacturer.ready.factory.clone();
+    let authority = certificate(&path)?.ok_or_else(|| failed(format!("there is no {}", path.display())))?;
     let anchor = json!({"anchor": MAKER, "certificate": authority.to_pem(), "admission": "ask"});
     scene.operator.call_unless("anchor add", anchor, "anchor-known").await
 }
