@@ -58,7 +58,9 @@ pub fn run(words: ServeWords) -> Result<(), Failure> {
 async fn serve(hub: Hub, ready_files: &[PathBuf], until_input_ends: bool) -> Result<(), Failure> {
     let told = Told::new(until_input_ends)?;
     let bound = hub.bind().await.map_err(failed)?;
-    let ready = reachable(bound.ready().await.map_err(failed)?, bound.people());
+    let mut ready = bound.ready().await.map_err(failed)?;
+    ready.people = reachable(ready.people, bound.people());
+    ready.devices = reachable(ready.devices, bound.devices());
     let (stop, stopped) = oneshot::channel();
     let mut serving = pin!(served(bound, stopped));
     tokio::select! {
@@ -83,12 +85,12 @@ async fn served(bound: Bound, stopped: oneshot::Receiver<()>) -> Result<(), Fail
 }
 
 /// A listener on every address is reached on this machine by loopback, which its certificate names.
-fn reachable(mut ready: Ready, people: SocketAddr) -> Ready {
-    if people.ip().is_unspecified() {
-        let loopback = if people.is_ipv4() { "127.0.0.1" } else { "[::1]" };
-        ready.people = format!("https://{loopback}:{}", people.port());
+fn reachable(url: String, listener: SocketAddr) -> String {
+    if !listener.ip().is_unspecified() {
+        return url;
     }
-    ready
+    let loopback = if listener.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+    format!("https://{loopback}:{}", listener.port())
 }
 
 /// The port has been taken, so the first request waits there until the hub answers.
@@ -104,10 +106,10 @@ fn announce(ready: &Ready, ready_files: &[PathBuf]) -> Result<(), Failure> {
     let file = ready_files.last().map(|file| file.display().to_string()).unwrap_or_default();
     tracing::info!(people = ready.people, "ready");
     line(&format!(
-        "{ANNOUNCEMENT}{}\nIts ready-file is {file}; next, for example:\n  \
+        "{ANNOUNCEMENT}{}, for devices at {}\nIts ready-file is {file}; next, for example:\n  \
          steward device list --hub {file}\n  steward link issue admin --hub {file}   \
          (a browser signs in at {}/sign-in/SECRET)",
-        ready.people, ready.people
+        ready.people, ready.devices, ready.people
     ))
 }
 

@@ -21,6 +21,9 @@ pub struct Words {
     /// Where people and programs reach it; port 0 takes a free one [default: 127.0.0.1:0]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Where devices reach it; port 0 takes a free one [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen_devices: Option<SocketAddr>,
     /// One more place for the ready-file: addresses, the CA file, an administrator's token (0600)
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
@@ -63,6 +66,7 @@ impl Words {
         Words {
             data: self.data.or(below.data),
             listen: self.listen.or(below.listen),
+            listen_devices: self.listen_devices.or(below.listen_devices),
             ready_file: self.ready_file.or(below.ready_file),
             postgres: self.postgres.or(below.postgres),
             names: if self.names.is_empty() { below.names } else { self.names },
@@ -83,6 +87,7 @@ impl Words {
         ready_files.extend(words.ready_file.map(absolute).transpose()?.filter(|f| *f != ready_files[0]));
         let mut hub = hub::Settings::new(data);
         hub.people = words.listen.unwrap_or(hub.people);
+        hub.devices = words.listen_devices.unwrap_or(hub.devices);
         hub.names = words.names;
         hub.postgres = words.postgres;
         Ok(Settings { hub, ready_files, log: words.log.unwrap_or_default() })

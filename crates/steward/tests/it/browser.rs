@@ -8,7 +8,7 @@ use io::http::url::Url;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Set, no browser is started.
@@ -17,6 +17,8 @@ const NO_BROWSER: &str = "STEWARD_NO_BROWSER";
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// From a click to the page that it leads to.
 const IMPLICIT_WAIT_MILLIS: u32 = 10_000;
+/// How long a page may stay after a click that leads elsewhere.
+const FOLLOW_SECONDS: u64 = 10;
 
 /// How a browser is started.
 #[derive(Clone, Copy, Default)]
@@ -127,6 +129,16 @@ impl Browser {
 
     pub fn click(&mut self, element: &Element) {
         self.command(Method::POST, &format!("/element/{}/click", element.0), json!({}));
+    }
+
+    /// Clicks what leads to another page, and waits until the old one is gone: a click may answer before.
+    pub fn follow(&mut self, element: &Element) {
+        self.click(element);
+        let path = format!("/element/{}/name", element.0);
+        let begun = Instant::now();
+        while self.try_command(Method::GET, &path, json!({})).1 == 200 {
+            assert!(begun.elapsed() < Duration::from_secs(FOLLOW_SECONDS), "the page stays after a click");
+        }
     }
 
     pub fn write(&mut self, element: &Element, text: &str) {

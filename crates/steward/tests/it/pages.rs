@@ -15,7 +15,7 @@ fn sign_in(browser: &mut Browser, hub: &Hub, account: &str) {
     browser.open(&format!("{}/sign-in/{}", hub.people(), hub.link_of(account)));
     let button = browser.one("main form button");
     assert_eq!(browser.text(&button), "Sign in to Steward");
-    browser.click(&button);
+    browser.follow(&button);
     browser.one("header .who");
 }
 
@@ -42,12 +42,12 @@ fn a_person_without_javascript() {
     // Looking at it does not use it up.
     browser.open(&link);
     let button = browser.one("main form button");
-    browser.click(&button);
+    browser.follow(&button);
     let who = browser.one("header .who");
     assert!(browser.text(&who).contains("admin"));
     browser.open(&link);
     let button = browser.one("main form button");
-    browser.click(&button);
+    browser.follow(&button);
     let refused = browser.one("h1");
     assert_eq!(browser.text(&refused).to_lowercase(), "not signed in");
 
@@ -63,7 +63,7 @@ fn a_person_without_javascript() {
         browser.one("select[name=stage] option[value=expected], select[name=stage] option:nth-child(2)");
     browser.click(&chosen);
     let show = browser.one("main form.get button");
-    browser.click(&show);
+    browser.follow(&show);
     browser.one("tbody tr");
     assert!(browser.url().contains("stage=expected"), "{}", browser.url());
     assert_eq!(browser.count("tbody tr"), 3);
@@ -72,7 +72,7 @@ fn a_person_without_javascript() {
     let field = browser.one("input[name=serial_number]");
     browser.write(&field, "s-5");
     let button = browser.one("main form.post button");
-    browser.click(&button);
+    browser.follow(&button);
     let done = browser.one("[role=status]");
     assert_eq!(browser.text(&done), "Done.");
     assert_eq!(hub.json(&["device", "count"])["total"], 5);
@@ -80,7 +80,7 @@ fn a_person_without_javascript() {
     let field = browser.one("input[name=serial_number]");
     browser.write(&field, "s-5");
     let button = browser.one("main form.post button");
-    browser.click(&button);
+    browser.follow(&button);
     let refused = browser.one("[role=alert]");
     assert!(browser.text(&refused).contains("device-known"));
     browser.picture("refused-light");
