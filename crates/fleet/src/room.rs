@@ -188,6 +188,14 @@ impl<'a> Cx<'a> {
         Id::new(self.now, ten)
     }
 
+    /// A certificate's serial number that nobody can foresee.
+    pub fn draw_serial(&mut self) -> [u8; 16] {
+        let random = self.draw();
+        let mut serial = [0; 16];
+        serial.copy_from_slice(&random[..16]);
+        serial
+    }
+
     /// The time, for what depends on it being right: issuing, revoking, expiring.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! EST's and BRSKI's doors for devices: a plain request in, an answer out. They are mounted on the
 //! devices' listener only.
 use super::anchor::store::anchor_list;
+use super::rules::Introduction;
 use super::store::ldevid_find;
 use super::view::{Decision, Enrol, Issue, Proof, Report, Work};
 use crate::audit::view::hex;
@@ -91,7 +92,8 @@ fn idevid(
                    (RFC 8995 section 2.3.1, RFC 5280 appendix A.1)";
         return Err(refused(why.into()));
     };
-    let proof = Proof::Idevid { anchor, serial_number, key: fingerprint(leaf.public_key()) };
+    let key = fingerprint(leaf.public_key());
+    let proof = Proof::Idevid(Introduction { anchor, serial_number, key });
     Ok(Peer::Device { proof, certificate: Box::new(leaf) })
 }
 

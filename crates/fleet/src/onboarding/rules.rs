@@ -3,12 +3,13 @@ use crate::limits::DEVICE_LDEVIDS_MAX;
 use crate::refusal::Sort;
 use crate::room::Reason;
 use crate::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// What a device showed when it first asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Introduction {
     /// The anchor that vouches for its maker.

@@ -140,14 +140,7 @@ impl Operation for Show {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Proof {
     /// With the identity of its factory.
-    Idevid {
-        /// The anchor that vouches for it.
-        anchor: String,
-        /// Its `serialNumber`.
-        serial_number: String,
-        /// SHA-256 of its public key, as hexadecimal digits.
-        key: String,
-    },
+    Idevid(Introduction),
     /// With the identity that it got here.
     Ldevid {
         /// The certificate's serial number, as hexadecimal digits.
@@ -216,7 +209,7 @@ impl Operation for Enrol {
         if let Some(known) = state.ldevids.values().find(|l| l.key == self.key && half_left(l)) {
             return Ok(Decision::Again { certificate: known.certificate.clone() });
         }
-        if state.enrolled && matches!(self.proof, Proof::Idevid { .. }) {
+        if state.enrolled && matches!(self.proof, Proof::Idevid(_)) {
             let detail = "the device is enrolled; it renews with its LDevID, or is retired and claimed first";
             return Err(Refusal::new(Sort::Conflict, "already-enrolled", detail));
         }
@@ -226,8 +219,7 @@ impl Operation for Enrol {
 }
 
 fn work(cx: &mut Cx, subject: Subject, state: &State, key: String, now: Millis) -> Work {
-    let mut serial = [0; 16];
-    serial.copy_from_slice(&cx.draw()[..16]);
+    let serial = cx.draw_serial();
     let serial_number = state.introduction.as_ref().map(|i| i.serial_number.clone()).unwrap_or_default();
     let Subject { organisation, site, id: device } = subject;
     Work { organisation, site, device, serial_number, key, serial, not_before: now }
@@ -238,14 +230,7 @@ impl Enrol {
     fn subject(&self, cx: &mut Cx) -> Result<Subject, Refusal> {
         match &self.proof {
             Proof::Ldevid { serial } => holder(cx, serial),
-            Proof::Idevid { anchor, serial_number, key } => {
-                let introduction = Introduction {
-                    anchor: anchor.clone(),
-                    serial_number: serial_number.clone(),
-                    key: key.clone(),
-                };
-                introduced(cx, introduction)
-            }
+            Proof::Idevid(introduction) => introduced(cx, introduction.clone()),
         }
     }
 }
@@ -342,14 +327,7 @@ impl Operation for Report {
     fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
         let (subject, matched) = match &self.proof {
             Proof::Ldevid { serial } => (holder(cx, serial)?, true),
-            Proof::Idevid { anchor, serial_number, key } => {
-                let introduction = Introduction {
-                    anchor: anchor.clone(),
-                    serial_number: serial_number.clone(),
-                    key: key.clone(),
-                };
-                (introduced_before(cx, &introduction)?, false)
-            }
+            Proof::Idevid(introduction) => (introduced_before(cx, introduction)?, false),
         };
         let report = Command::Report { good: self.good, reason: self.reason.clone(), matched };
         cx.change::<Onboarding>(&subject, report)?;

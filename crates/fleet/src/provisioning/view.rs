@@ -168,8 +168,6 @@ impl Operation for Want {
             return Err(Refusal::new(Sort::NotFound, "product-unknown", detail));
         };
         cx.change::<Birth>(&subject, command)?;
-        let mut serial = [0; 16];
-        serial.copy_from_slice(&cx.draw()[..16]);
         Ok(Decision::Sign(Work {
             product: self.product.clone(),
             serial_number: subject.id,
@@ -177,7 +175,7 @@ impl Operation for Want {
             hardware_type: template.hardware_type,
             mud_url: template.mud_url,
             masa_url: template.masa_url,
-            serial,
+            serial: cx.draw_serial(),
             not_before: now.0,
         }))
     }

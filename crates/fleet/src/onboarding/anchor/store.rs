@@ -51,20 +51,6 @@ pub fn anchor_list(
     )
 }
 
-/// How many anchors of an organisation are trusted.
-///
-/// # Errors
-/// A [`Fault`] of the store.
-pub fn anchor_count(tx: &mut dyn Tx, organisation: &str) -> Result<i64, Fault> {
-    let found = one(
-        tx,
-        "SELECT count(*) FROM anchor WHERE organisation = $1 AND admission <> ''",
-        &[organisation.into()],
-        |row| row.int(0),
-    )?;
-    Ok(found.unwrap_or(0))
-}
-
 impl Room for Anchor {
     const NAME: &'static str = "anchor";
     crate::room::rules!();

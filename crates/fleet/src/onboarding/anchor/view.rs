@@ -75,18 +75,18 @@ impl Operation for Add {
             let detail = "`certificate` is not one of an authority: basicConstraints does not say CA";
             return refuse(Sort::Malformed, "not-an-authority", detail.into());
         }
-        if store::anchor_count(cx.tx, cx.session.organisation.as_str())? >= i64::from(ANCHORS_MAX) {
+        let (organisation, pem) = (cx.session.organisation.as_str(), certificate.to_pem());
+        let trusted = store::anchor_list(cx.tx, organisation, "", ANCHORS_MAX)?;
+        if trusted.len() >= usize::from(ANCHORS_MAX) {
             let detail = format!("{ANCHORS_MAX} anchors are trusted; remove some first");
             return refuse(Sort::TooMuch, "too-many-anchors", detail);
         }
-        let (organisation, pem) = (cx.session.organisation.as_str(), certificate.to_pem());
-        let trusted = store::anchor_list(cx.tx, organisation, "", ANCHORS_MAX)?;
         if let Some(known) = trusted.iter().find(|t| t.certificate == pem && t.anchor != self.anchor.as_str())
         {
             let detail = format!("this authority is trusted already, as `{}`", known.anchor);
             return refuse(Sort::Conflict, "anchor-known", detail);
         }
-        let command = Command::Add { certificate: certificate.to_pem(), admission: self.admission };
+        let command = Command::Add { certificate: pem, admission: self.admission };
         change(cx, &self.anchor, command)
     }
 }
