@@ -1,5 +1,6 @@
 //! The JSON face of the operation table. It knows no room.
 use crate::Shared;
+use crate::headers::text;
 use crate::limits::{BODY_BYTES_MAX, BODY_SECONDS_MAX};
 use crate::openapi;
 use crate::problem::Problem;
@@ -14,11 +15,12 @@ use fleet::account::not_signed_in;
 use fleet::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use fleet::operation::{Kind, OperationRow};
 use fleet::refusal::{Refusal, Sort};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::sync::Arc;
 use std::time::Duration;
 
-const JSON: &str = "application/json";
+/// The API's media type.
+pub const JSON: &str = "application/json";
 
 /// The API's routes.
 pub fn router() -> Router<Arc<Shared>> {
@@ -70,14 +72,13 @@ fn check_method(row: &OperationRow, method: &Method) -> Result<(), Problem> {
 }
 
 fn bearer(headers: &HeaderMap) -> Result<String, Refusal> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let secret = value.and_then(|v| v.strip_prefix("Bearer "));
+    let secret = text(headers, header::AUTHORIZATION).strip_prefix("Bearer ");
     secret.map(String::from).ok_or_else(not_signed_in)
 }
 
 /// JSON only: a form's content type would let another site's page post here.
 async fn json_body(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let content_type = text(headers, header::CONTENT_TYPE);
     if content_type.split(';').next().is_none_or(|t| t.trim() != JSON) {
         let detail = format!("the body's content type is `{content_type}`; send {JSON}");
         let refusal = Refusal::new(Sort::Malformed, "not-json", detail);
@@ -112,16 +113,7 @@ pub fn pairs(text: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(text).into_owned().collect()
 }
 
-/// The liveness answer and friends are not operations; what is not found is a problem too.
+/// Nothing is at this address.
 pub async fn not_found() -> Problem {
     Refusal::new(Sort::NotFound, "page-unknown", "there is nothing at this address").into()
-}
-
-/// The answer of a health check.
-pub fn health(good: bool, checks: &[(&str, bool)]) -> Response {
-    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let checks: serde_json::Map<_, _> =
-        checks.iter().map(|(name, good)| ((*name).to_string(), Json::from(*good))).collect();
-    let body = json!({"ok": good, "checks": checks}).to_string();
-    (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
 }

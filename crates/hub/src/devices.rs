@@ -1,5 +1,6 @@
 //! The devices' listener: TLS proved who holds which key, the room's door judges and answers.
 use crate::desk::Desk;
+use crate::headers::text;
 use crate::limits::BODY_SECONDS_MAX;
 use crate::signers::{Signers, response};
 use axum::Router;
@@ -89,8 +90,7 @@ async fn plain(request: Request, peer: Peer) -> Result<door::Request, Refusal> {
         return Err(Refusal::new(Sort::Malformed, "wrong-method", "a door is asked with GET or POST"));
     }
     let path = request.uri().path().to_string();
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default().to_string();
+    let content_type = text(request.headers(), header::CONTENT_TYPE).to_string();
     let within = Duration::from_secs(BODY_SECONDS_MAX);
     let body = io::http::body::read_body(request.into_body(), DOOR_BODY_BYTES_MAX, within)
         .await

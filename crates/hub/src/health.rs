@@ -1,11 +1,12 @@
 //! For whoever watches the hub: liveness, readiness, figures.
 use crate::Shared;
-use crate::api::health;
+use crate::api::JSON;
 use axum::Router;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde_json::{Value as Json, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,4 +56,13 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     figure("http_requests_total", "counter", "Requests to the people's listener.", requests);
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (content_type, text).into_response()
+}
+
+/// The answer of a health check.
+fn health(good: bool, checks: &[(&str, bool)]) -> Response {
+    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let checks: serde_json::Map<_, _> =
+        checks.iter().map(|(name, good)| ((*name).to_string(), Json::from(*good))).collect();
+    let body = json!({"ok": good, "checks": checks}).to_string();
+    (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
 }

@@ -7,6 +7,7 @@ pub mod api;
 pub mod desk;
 mod devices;
 pub mod folder;
+mod headers;
 mod health;
 pub mod limits;
 mod manufacturer;

@@ -3,6 +3,7 @@
 //! certificate).
 use crate::Shared;
 use crate::api::read;
+use crate::headers::text;
 use crate::signers::response;
 use axum::Router;
 use axum::body::Body;
@@ -42,16 +43,16 @@ async fn masa(
         Err(problem) => return response(Answer::text(problem.status.as_u16(), &problem.refusal.detail)),
     };
     let (post, path) = (method == Method::POST, uri.path().to_string());
-    let request = voucher_door::Request { post, path, content_type: content_type(&headers), body };
+    let request = voucher_door::Request {
+        post,
+        path,
+        content_type: text(&headers, header::CONTENT_TYPE).to_string(),
+        body,
+    };
     let now = Millis(io::clock::now_millis());
     let step = voucher_door::open(request, &shared.factory.authority.certificate, now);
     let session = Session::of_hub("masa", shared.factory.organisation.clone());
     response(shared.factory.drive(&shared.desk, step, &session).await)
-}
-
-fn content_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    value.unwrap_or_default().to_string()
 }
 
 async fn line(
@@ -70,15 +71,14 @@ async fn line(
         // RFC 8995 section 5.6, RFC 7030 section 4.2.3: words for a person.
         Err(problem) => return response(Answer::text(problem.status.as_u16(), &problem.refusal.detail)),
     };
-    let (post, content_type) = (method == Method::POST, content_type(&headers));
+    let (post, content_type) = (method == Method::POST, text(&headers, header::CONTENT_TYPE).to_string());
     let request = Request { post, label, operation, content_type, body };
     let step = open(request, &shared.factory.authority.certificate);
     response(shared.factory.drive(&shared.desk, step, &session).await)
 }
 
 async fn session(shared: &Shared, headers: &HeaderMap) -> Result<Session, Refusal> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let secret = match value.split_once(' ') {
+    let secret = match text(headers, header::AUTHORIZATION).split_once(' ') {
         Some(("Bearer", token)) => Some(token.to_string()),
         Some(("Basic", pair)) => password(pair),
         _ => None,

@@ -3,12 +3,13 @@
 use crate::desk::Desk;
 use fleet::account::rules::CredentialKind;
 use fleet::account::view::{Add, IssueToken, Revoke, Show};
+use fleet::limits::TOKEN_DAYS_MAX;
 use fleet::operation::Operation;
 use fleet::permission::{Permission, Session};
 use fleet::refusal::{Refusal, Sort};
-use fleet::text::{Label, Slug};
+use fleet::text::Slug;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 
 /// The account that a new hub has.
@@ -39,19 +40,20 @@ pub struct Ready {
 /// A refusal of the rules or the store.
 pub async fn administrator_token(desk: &Desk, organisation: &Slug) -> Result<String, Refusal> {
     let session = Session::of_hub("start", organisation.clone());
-    let account = slug(ADMINISTRATOR)?;
-    let add = Add { account: account.clone(), permission: Permission::Administer };
+    let add = parse::<Add>(json!({"account": ADMINISTRATOR, "permission": Permission::Administer}))?;
     match desk.own(&session, add).await {
         Ok(_) => {}
         Err(known) if known.code == "account-known" => {}
         Err(refusal) => return Err(refusal),
     }
-    let shown = desk.own(&session, Show { account: account.clone() }).await?;
+    let show = parse::<Show>(json!({"account": ADMINISTRATOR}))?;
+    let shown = desk.own(&session, show).await?;
     for id in old_tokens(&shown) {
-        let revoke = parse::<Revoke>(serde_json::json!({"account": ADMINISTRATOR, "id": id}))?;
+        let revoke = parse::<Revoke>(json!({"account": ADMINISTRATOR, "id": id}))?;
         desk.own(&session, revoke).await?;
     }
-    let issue = IssueToken { account, label: label(LABEL)?, days: fleet::limits::TOKEN_DAYS_MAX };
+    let issue = json!({"account": ADMINISTRATOR, "label": LABEL, "days": TOKEN_DAYS_MAX});
+    let issue = parse::<IssueToken>(issue)?;
     match desk.own(&session, issue).await {
         Ok(issued) => Ok(issued["secret"].as_str().unwrap_or_default().to_string()),
         Err(no) if ["account-disabled", "too-many-credentials"].contains(&no.code) => {
@@ -66,14 +68,6 @@ fn old_tokens(shown: &Json) -> Vec<Json> {
     let credentials = shown["credentials"].as_array().into_iter().flatten();
     let old = credentials.filter(|c| c["label"] == LABEL && c["kind"] == CredentialKind::Token.as_str());
     old.map(|c| c["id"].clone()).collect()
-}
-
-fn slug(text: &str) -> Result<Slug, Refusal> {
-    text.parse().map_err(|why: String| Refusal::new(Sort::Malformed, "bad-arguments", why))
-}
-
-fn label(text: &str) -> Result<Label, Refusal> {
-    text.parse().map_err(|why: String| Refusal::new(Sort::Malformed, "bad-arguments", why))
 }
 
 fn parse<O: Operation>(json: Json) -> Result<O, Refusal> {

@@ -1,6 +1,7 @@
 //! A browser's session: the one-time link, the cookie, and the check that a form is ours.
 use super::{MessagePage, html, message};
 use crate::Shared;
+use crate::headers::text;
 use crate::problem::Problem;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -42,9 +43,8 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
 /// # Errors
 /// `foreign-form`.
 pub fn same_origin(headers: &HeaderMap) -> Result<(), Refusal> {
-    let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-    let host = text(header::HOST).unwrap_or_default();
-    match text(header::ORIGIN).and_then(|origin| origin.strip_prefix("https://")) {
+    let host = text(headers, header::HOST);
+    match text(headers, header::ORIGIN).strip_prefix("https://") {
         Some(origin) if origin == host => Ok(()),
         _ => {
             let detail =
