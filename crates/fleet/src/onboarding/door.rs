@@ -93,7 +93,8 @@ fn idevid(
         return Err(refused(why.into()));
     };
     let key = fingerprint(leaf.public_key());
-    let proof = Proof::Idevid(Introduction { anchor, serial_number, key });
+    let mud_url = leaf.mud_url().unwrap_or_default().to_string();
+    let proof = Proof::Idevid(Introduction { anchor, serial_number, key, mud_url });
     Ok(Peer::Device { proof, certificate: Box::new(leaf) })
 }
 

@@ -18,6 +18,17 @@ pub struct Introduction {
     pub serial_number: String,
     /// SHA-256 of its IDevID's public key, as hexadecimal digits.
     pub key: String,
+    /// The MUD URL in its IDevID (RFC 8520 section 11); empty when there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mud_url: String,
+}
+
+impl Introduction {
+    /// Whether both are of one IDevID: its maker, its serial number and its key say that.
+    pub fn same_idevid(&self, other: &Introduction) -> bool {
+        let of = |i: &Introduction| (i.anchor.clone(), i.serial_number.clone(), i.key.clone());
+        of(self) == of(other)
+    }
 }
 
 /// A certificate that is good.
@@ -199,7 +210,7 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
     match command {
         Command::Introduce(introduction) => match &state.introduction {
             None => Ok(vec![Event::Introduced { introduction }]),
-            Some(known) if *known == introduction => Ok(vec![]),
+            Some(known) if known.same_idevid(&introduction) => Ok(vec![]),
             Some(_) => Err(Refusal::AnotherIdevid),
         },
         Command::Revoke { why } if state.introduction.is_some() => {

@@ -7,10 +7,11 @@ use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
 use std::collections::BTreeMap;
 
 /// The tables of this room.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    room: "onboarding",
-    number: 1,
-    sql: "
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        room: "onboarding",
+        number: 1,
+        sql: "
 CREATE TABLE onboarding (
   organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,
   anchor TEXT, serial_number TEXT, key TEXT, admitted BIGINT NOT NULL, enrolled BIGINT NOT NULL,
@@ -20,7 +21,13 @@ CREATE TABLE ldevid (
   key TEXT NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, certificate TEXT NOT NULL);
 CREATE INDEX ldevid_device ON ldevid (organisation, site, device);
 ",
-}];
+    },
+    Migration {
+        room: "onboarding",
+        number: 2,
+        sql: "ALTER TABLE onboarding ADD COLUMN mud_url TEXT NOT NULL DEFAULT ''",
+    },
+];
 
 /// Whose certificate has this serial number, if it is a good one.
 ///
@@ -84,7 +91,9 @@ fn maybe(row: &Row, i: usize) -> Result<Option<String>, Fault> {
 
 fn state(row: &Row) -> Result<(State, i64), Fault> {
     let introduction = match (maybe(row, 0)?, maybe(row, 1)?, maybe(row, 2)?) {
-        (Some(anchor), Some(serial_number), Some(key)) => Some(Introduction { anchor, serial_number, key }),
+        (Some(anchor), Some(serial_number), Some(key)) => {
+            Some(Introduction { anchor, serial_number, key, mud_url: row.text(8)?.into() })
+        }
         _ => None,
     };
     let (admitted, enrolled) = (row.int(3)? != 0, row.int(4)? != 0);
@@ -99,7 +108,8 @@ impl Room for Onboarding {
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(
             tx,
-            "SELECT anchor, serial_number, key, admitted, enrolled, wanted, barred, version FROM onboarding \
+            "SELECT anchor, serial_number, key, admitted, enrolled, wanted, barred, version, mud_url \
+             FROM onboarding \
              WHERE organisation = $1 AND site = $2 AND device = $3",
             &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
             state,
@@ -111,7 +121,7 @@ impl Room for Onboarding {
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
         let State { introduction, admitted, enrolled, barred, wanted, .. } = change.new;
         let introduction = introduction.as_ref();
-        let row: [Value; 11] = [
+        let row: [Value; 12] = [
             text_or_null(introduction.map(|i| &i.anchor)),
             text_or_null(introduction.map(|i| &i.serial_number)),
             text_or_null(introduction.map(|i| &i.key)),
@@ -120,6 +130,7 @@ impl Room for Onboarding {
             text_or_null(wanted.as_ref()),
             i64::from(*barred).into(),
             change.new_version.into(),
+            introduction.map_or("", |i| i.mud_url.as_str()).into(),
             subject.organisation.as_str().into(),
             subject.site.as_str().into(),
             subject.id.as_str().into(),
@@ -127,8 +138,8 @@ impl Room for Onboarding {
         let saved = match change.old_version {
             0 => tx.exec(
                 "INSERT INTO onboarding (anchor, serial_number, key, admitted, enrolled, wanted, barred, \
-                 version, organisation, site, device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-                 ON CONFLICT DO NOTHING",
+                 version, mud_url, organisation, site, device) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
                 &row,
             )?,
             old_version => {
@@ -136,8 +147,8 @@ impl Room for Onboarding {
                 row.push(old_version.into());
                 tx.exec(
                     "UPDATE onboarding SET anchor = $1, serial_number = $2, key = $3, admitted = $4, \
-                     enrolled = $5, wanted = $6, barred = $7, version = $8 \
-                     WHERE organisation = $9 AND site = $10 AND device = $11 AND version = $12",
+                     enrolled = $5, wanted = $6, barred = $7, version = $8, mud_url = $9 \
+                     WHERE organisation = $10 AND site = $11 AND device = $12 AND version = $13",
                     &row,
                 )?
             }

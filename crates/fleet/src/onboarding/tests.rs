@@ -10,7 +10,12 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Event>, Refusal> {
 }
 
 fn introduction(key: &str) -> Introduction {
-    Introduction { anchor: "lumen".into(), serial_number: "A1".into(), key: key.into() }
+    Introduction {
+        anchor: "lumen".into(),
+        serial_number: "A1".into(),
+        key: key.into(),
+        mud_url: String::new(),
+    }
 }
 
 fn want(key: &str) -> Command {
@@ -51,6 +56,9 @@ fn another_idevid_under_the_same_serial_number_is_refused() {
     let mut state = admitted();
     assert_eq!(run(&mut state, Command::Introduce(introduction("i1"))), Ok(vec![]));
     assert_eq!(run(&mut state, Command::Introduce(introduction("i2"))), Err(Refusal::AnotherIdevid));
+    // An introduction from before the MUD URL was kept is still of the same IDevID.
+    let with_url = Introduction { mud_url: "https://lumen.example.com/lamp".into(), ..introduction("i1") };
+    assert_eq!(run(&mut state, Command::Introduce(with_url)), Ok(vec![]));
 }
 
 #[test]
@@ -102,6 +110,7 @@ fn revoking_ends_everything_once() {
 /// One line for every form in which an event was ever stored. Never remove one.
 const STORED: &[&str] = &[
     r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff"}}"#,
+    r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff","mud_url":"https://lumen.example.com/lamp"}}"#,
     r#"{"event":"admitted"}"#,
     r#"{"event":"wanted","key":"00ff"}"#,
     r#"{"event":"issued","serial":"01","key":"00ff","not_before":1,"not_after":2,"certificate":"PEM"}"#,

@@ -342,7 +342,7 @@ fn introduced_before(cx: &mut Cx, introduction: &Introduction) -> Result<Subject
     let known = device::store::device_of_maker(cx.tx, organisation, anchor, serial_number)?;
     if let Some(subject) = known {
         let (state, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
-        if state.introduction.as_ref() == Some(introduction) {
+        if state.introduction.as_ref().is_some_and(|known| known.same_idevid(introduction)) {
             return Ok(subject);
         }
     }
