@@ -5,7 +5,7 @@
 //!
 //! Trust: [`key`] and [`digest`] carry [`certificate`] (reading, issuing, judging a path), [`csr`]
 //! and [`cms`]. On them stand the bodies that two sides exchange: [`est`], [`voucher`],
-//! [`audit_log`] and [`status`]. Every reader is bounded by [`limits`] and never panics.
+//! [`audit_log`] and [`status`]; [`mud`] is what a manufacturer publishes. Every reader is bounded by [`limits`] and never panics.
 pub mod audit_log;
 pub mod certificate;
 pub mod cms;
@@ -16,7 +16,9 @@ pub mod est;
 pub mod json;
 pub mod key;
 pub mod limits;
+pub mod mud;
 pub mod oid;
+pub mod prefix;
 mod signed;
 pub mod signer;
 pub mod status;

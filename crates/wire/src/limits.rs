@@ -52,3 +52,24 @@ pub const NONCE_BYTES_MAX: usize = 32;
 
 /// Longest serial-number that a voucher may bear. The YANG leaf is unbounded; a store is not.
 pub const SERIAL_NUMBER_BYTES_MAX: usize = 256;
+
+/// Largest MUD file. The largest of the published ones that we know has 95 kB.
+pub const MUD_FILE_BYTES_MAX: usize = 512 * 1024;
+
+/// Most access lists of one MUD file, and of one policy in it.
+pub const MUD_ACLS_MAX: usize = 64;
+
+/// Most access control entries of one MUD file. RFC 8520 section 16: relatively few.
+pub const MUD_ACES_MAX: usize = 1024;
+
+/// Most extensions that one MUD file names.
+pub const MUD_EXTENSIONS_MAX: usize = 32;
+
+/// Most unknown nodes that a MUD file may have and still be read.
+pub const MUD_IGNORED_NODES_MAX: usize = 64;
+
+/// Longest text of a MUD file.
+pub const MUD_TEXT_BYTES_MAX: usize = 1024;
+
+/// Longest URI of a MUD file, other than its own.
+pub const MUD_URI_BYTES_MAX: usize = 1024;

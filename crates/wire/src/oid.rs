@@ -73,6 +73,8 @@ pub(crate) const AUTHORITY_KEY_ID: Oid = oid("2.5.29.35");
 pub(crate) const EXTENDED_KEY_USAGE: Oid = oid("2.5.29.37");
 /// id-pe-mud-url, RFC 8520 section 11.
 pub(crate) const MUD_URL: Oid = oid("1.3.6.1.5.5.7.1.25");
+/// id-pe-mudsigner, RFC 8520 section 11.
+pub(crate) const MUD_SIGNER: Oid = oid("1.3.6.1.5.5.7.1.30");
 /// id-pe-masa-url, RFC 8995 section 2.3.2.
 pub(crate) const MASA_URL: Oid = oid("1.3.6.1.5.5.7.1.32");
 

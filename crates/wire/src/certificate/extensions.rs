@@ -1,5 +1,5 @@
 //! The extensions of a certificate, decoded once and for all when it is read.
-use super::CertificateRefused;
+use super::{CertificateRefused, Name};
 use crate::oid::{self, Oid};
 use der::asn1::{Ia5String, OctetString};
 use der::{Decode, Encode};
@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::{GeneralName, HardwareModuleName as X509HardwareModuleName};
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage};
+use x509_cert::name::Name as X509Name;
 
 /// What identifies a device's hardware: `hardwareModuleName` of RFC 4108 section 5, in the
 /// subjectAltName of an IDevID.
@@ -32,6 +33,7 @@ pub(super) struct Extensions {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) hardware: Option<HardwareModuleName>,
     pub(super) mud_url: Option<String>,
+    pub(super) mud_signer: Option<Name>,
     pub(super) masa_url: Option<String>,
     /// Extensions that we cannot process and that forbid the certificate's use in a path.
     pub(super) forbidding: Vec<Oid>,
@@ -70,6 +72,7 @@ impl Extensions {
             }
             // RFC 8520 section 11 and RFC 8995 section 2.3.2: IA5String.
             oid::MUD_URL => self.mud_url = Some(Ia5String::from_der(value)?.to_string()),
+            oid::MUD_SIGNER => self.mud_signer = Some(Name(X509Name::from_der(value)?)),
             oid::MASA_URL => self.masa_url = Some(Ia5String::from_der(value)?.to_string()),
             // RFC 5280 section 4.2.1.10: must be critical; ignoring one that is not would widen it.
             oid::NAME_CONSTRAINTS => self.forbidding.push(extension.extn_id),

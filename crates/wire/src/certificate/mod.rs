@@ -197,6 +197,11 @@ impl Certificate {
         self.extensions.mud_url.as_deref()
     }
 
+    /// Who must sign the MUD file, if the certificate says so (id-pe-mudsigner, RFC 8520 section 11).
+    pub fn mud_signer(&self) -> Option<&Name> {
+        self.extensions.mud_signer.as_ref()
+    }
+
     /// The MASA URL (RFC 8995 section 2.3.2), as it stands: often an authority without a scheme.
     pub fn masa_url(&self) -> Option<&str> {
         self.extensions.masa_url.as_deref()

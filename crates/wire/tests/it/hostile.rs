@@ -8,6 +8,7 @@ use wire::certificate::Certificate;
 use wire::certificate::chain::{Purpose, verify_chain};
 use wire::csr::{Csr, make};
 use wire::est::{CsrAttributes, certs_only, decode_body, read_certs_only};
+use wire::mud::MudFile;
 use wire::status::Status;
 use wire::voucher::{Voucher, VoucherRequest};
 use wire::{PublicKey, cms, date_time, limits};
@@ -30,6 +31,7 @@ fn read_all(bytes: &[u8]) {
     let _ = Voucher::from_json(bytes).map(|voucher| voucher.to_json());
     let _ = VoucherRequest::from_json(bytes).map(|request| request.to_json());
     let _ = AuditLog::from_json(bytes).map(|log| log.to_json());
+    let _ = MudFile::from_json(bytes).map(|file| file.to_json());
     let _ = Status::from_json(bytes).map(|status| status.to_json());
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Certificate::list_from_pem(text);
@@ -71,6 +73,7 @@ static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         request.to_json().unwrap(),
         log.to_vec(),
         Status::failure("no").to_json(),
+        crate::mud::example().to_string().into_bytes(),
         b"2021-04-13T17:43:24.589-04:00".to_vec(),
     ]
 });
@@ -132,6 +135,7 @@ fn what_is_too_large_is_refused() {
     assert!(
         AuditLog::from_json(&zeros(limits::AUDIT_LOG_BYTES_MAX)).unwrap_err().to_string().contains("over")
     );
+    assert!(MudFile::from_json(&zeros(limits::MUD_FILE_BYTES_MAX)).unwrap_err().to_string().contains("over"));
     assert!(Status::from_json(&zeros(limits::STATUS_BYTES_MAX)).unwrap_err().to_string().contains("over"));
 }
 

@@ -7,5 +7,6 @@ mod cms;
 mod csr;
 mod est;
 mod hostile;
+mod mud;
 mod support;
 mod vectors;
