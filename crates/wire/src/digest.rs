@@ -37,12 +37,40 @@ fn fixed<const N: usize>(algorithm: &'static digest::Algorithm, bytes: &[u8]) ->
     out
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What [`hex`] made of a digest of 32 bytes; nothing for any other text.
+pub fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    bytes.filter(|_| rest.is_empty())?.try_into().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    #[test]
+    fn digits_are_read_back() {
+        let check = |text: &str, good: bool| assert_eq!(from_hex(text).is_some(), good, "{text}");
+        let digits = hex(&sha256(b""));
+        assert_eq!(from_hex(&digits), Some(sha256(b"")));
+        check(&digits, true);
+        check(&digits.to_uppercase(), false);
+        check(&digits[1..], false);
+        check(&digits[2..], false);
+        check(&format!("{digits}00"), false);
+        check(&digits.replace('e', "g"), false);
+        check(&"é".repeat(32), false);
     }
 
     #[test]

@@ -215,6 +215,9 @@ pub enum JsonRefused {
         /// What it should be.
         wanted: &'static str,
     },
+    /// A field is not known where every field must be.
+    #[error("the field \"{0}\" is not known")]
+    Unknown(String),
     /// More entries than a limit, which is told.
     #[error("the field \"{0}\" has over {1} entries")]
     TooMany(String, usize),

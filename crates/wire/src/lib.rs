@@ -5,10 +5,12 @@
 //!
 //! Trust: [`key`] and [`digest`] carry [`certificate`] (reading, issuing, judging a path), [`csr`]
 //! and [`cms`]. On them stand the bodies that two sides exchange: [`est`], [`voucher`],
-//! [`audit_log`] and [`status`]; [`mud`] is what a manufacturer publishes. Every reader is bounded by [`limits`] and never panics.
+//! [`audit_log`], [`status`] and [`control`]; [`mud`] is what a manufacturer publishes. Every reader is
+//! bounded by [`limits`] and never panics.
 pub mod audit_log;
 pub mod certificate;
 pub mod cms;
+pub mod control;
 pub mod csr;
 pub mod date_time;
 pub mod digest;

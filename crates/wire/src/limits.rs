@@ -73,3 +73,21 @@ pub const MUD_TEXT_BYTES_MAX: usize = 1024;
 
 /// Longest URI of a MUD file, other than its own.
 pub const MUD_URI_BYTES_MAX: usize = 1024;
+
+/// Largest report of a device, and largest answer to it, in JSON.
+pub const CONTROL_BYTES_MAX: usize = 48 * 1024;
+
+/// Largest configuration of a device.
+pub const CONFIGURATION_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest time that a new configuration has to prove itself in.
+pub const CONFIRM_SECONDS_MAX: u32 = 3600;
+
+/// Longest reason that a device gives its hub.
+pub const CONTROL_REASON_CHARS_MAX: usize = 512;
+
+/// Longest name that is told as not understood.
+pub const CONTROL_NAME_CHARS_MAX: usize = 64;
+
+/// Most names that are told as not understood, and most wishes in one answer.
+pub const CONTROL_NAMES_MAX: usize = 16;

@@ -11,8 +11,8 @@ use crate::text::Cursor;
 use crate::time::{Millis, Shown};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write as _;
 use wire::PublicKey;
+pub use wire::digest::hex;
 
 /// An entry of the journal.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -58,15 +58,6 @@ impl From<Link> for EntryView {
             hash: hex(&link.hash),
         }
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Show the journal, newest entry first

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use wire::audit_log::AuditLog;
 use wire::certificate::Certificate;
 use wire::certificate::chain::{Purpose, verify_chain};
+use wire::control::{Desired, Report};
 use wire::csr::{Csr, make};
 use wire::est::{CsrAttributes, certs_only, decode_body, read_certs_only};
 use wire::mud::MudFile;
@@ -33,6 +34,8 @@ fn read_all(bytes: &[u8]) {
     let _ = AuditLog::from_json(bytes).map(|log| log.to_json());
     let _ = MudFile::from_json(bytes).map(|file| file.to_json());
     let _ = Status::from_json(bytes).map(|status| status.to_json());
+    let _ = Report::from_json(bytes).map(|report| report.to_json());
+    let _ = Desired::from_json(bytes).map(|desired| desired.to_json());
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Certificate::list_from_pem(text);
         let _ = date_time::parse(text);
@@ -74,6 +77,8 @@ static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         log.to_vec(),
         Status::failure("no").to_json(),
         crate::mud::example().to_string().into_bytes(),
+        Report::default().to_json(),
+        Desired { send_configuration: true, confirmed: Some(1), ..Desired::default() }.to_json(),
         b"2021-04-13T17:43:24.589-04:00".to_vec(),
     ]
 });

@@ -1,0 +1,285 @@
+//! What a device and its hub tell each other at a check-in: what it has ([`Report`]), and what it shall
+//! have ([`Desired`]). Strict JSON, of our own making.
+//!
+//! A hub and its devices are not of one age. So each side ignores whole members of the outermost object
+//! that it does not know, and keeps their names: a device tells its hub in `not_understood` what it was
+//! asked in vain. Inside of a member that is known, an unknown one is refused: half understood is
+//! misunderstood. Another `version` is refused.
+//!
+//! Documents travel in base64: their digest is over their bytes, whatever these are.
+use crate::digest::{from_hex, hex};
+use crate::json::{JsonRefused, Object, Value, parse_object};
+use crate::limits::{
+    CONFIGURATION_BYTES_MAX, CONFIRM_SECONDS_MAX, CONTROL_BYTES_MAX, CONTROL_NAME_CHARS_MAX,
+    CONTROL_NAMES_MAX, CONTROL_REASON_CHARS_MAX,
+};
+use base64ct::{Base64, Encoding};
+use serde_json::{Map, json};
+
+#[cfg(test)]
+mod tests;
+
+/// Where a device checks in.
+pub const CHECK_IN_PATH: &str = "/steward/v1/check-in";
+/// Media type of both bodies.
+pub const MEDIA_TYPE: &str = "application/json";
+/// The version that is described here.
+pub const VERSION: u64 = 1;
+
+/// What a device has: the body of a check-in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Its configuration.
+    pub configuration: ConfigurationReport,
+    /// Members of the last [`Desired`], and words of its `wanted`, that it does not know.
+    pub not_understood: Vec<String>,
+    /// Names of members that we do not know; not written.
+    pub unknown: Vec<String>,
+}
+
+/// What a device says of its configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigurationReport {
+    /// SHA-256 of what its file holds now; nothing when the file cannot be read.
+    pub digest: Option<[u8; 32]>,
+    /// Why the file cannot be read.
+    pub trouble: Option<String>,
+    /// The hub's version that it took up last and that was confirmed; 0 for none.
+    pub applied: u32,
+    /// The hub's version that it tries: this very check-in is made by it.
+    pub trial: Option<u32>,
+    /// The last version that it did not keep.
+    pub last: Option<NotKept>,
+    /// The file's bytes, when the hub wanted them.
+    pub document: Option<Vec<u8>>,
+}
+
+/// A version that a device did not keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotKept {
+    /// The version.
+    pub version: u32,
+    /// It was tried and taken back, rather than refused at once.
+    pub reverted: bool,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// What a device shall have: the answer to a check-in. An empty one says that all is as it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// A configuration to take up.
+    pub configuration: Option<Apply>,
+    /// The hub saw this version at work: it may be kept.
+    pub confirmed: Option<u32>,
+    /// The hub wants to have the configuration's document with the next report.
+    pub send_configuration: bool,
+    /// Names of members, and words of `wanted`, that we do not know; not written.
+    pub unknown: Vec<String>,
+}
+
+/// A configuration to take up, until it is confirmed or its time is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apply {
+    /// The hub's number for it.
+    pub version: u32,
+    /// What the device's file must hold before: nothing else is overwritten. Nothing when the file
+    /// could not be read.
+    pub over: Option<[u8; 32]>,
+    /// The new file.
+    pub document: Vec<u8>,
+    /// Within how many seconds a check-in has to succeed by it.
+    pub confirm_seconds: u32,
+}
+
+/// The word of `wanted` for [`Desired::send_configuration`].
+const CONFIGURATION: &str = "configuration";
+
+impl Report {
+    /// Reads a report.
+    ///
+    /// # Errors
+    /// [`JsonRefused`]: the device is to blame.
+    pub fn from_json(text: &[u8]) -> Result<Self, JsonRefused> {
+        let top = parse_object(text, CONTROL_BYTES_MAX)?;
+        check_version(&top)?;
+        let configuration = top.required("configuration", "an object", Value::as_object)?;
+        Ok(Self {
+            configuration: ConfigurationReport::read(configuration)?,
+            not_understood: names(&top, "not_understood")?,
+            unknown: unknown(&top, &["version", "configuration", "not_understood"]),
+        })
+    }
+
+    /// The report in JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut top = Map::new();
+        top.insert("version".into(), VERSION.into());
+        top.insert("configuration".into(), self.configuration.write());
+        if !self.not_understood.is_empty() {
+            top.insert("not_understood".into(), self.not_understood.as_slice().into());
+        }
+        serde_json::Value::Object(top).to_string().into_bytes()
+    }
+}
+
+impl ConfigurationReport {
+    fn read(fields: &Object) -> Result<Self, JsonRefused> {
+        only(fields, &["digest", "trouble", "applied", "trial", "last", "document"])?;
+        let last = fields.optional("last", "an object", Value::as_object)?;
+        Ok(Self {
+            digest: fields.optional("digest", DIGEST, digest)?,
+            trouble: fields.optional("trouble", REASON, reason)?,
+            applied: fields.optional("applied", NUMBER, number)?.unwrap_or(0),
+            trial: fields.optional("trial", NUMBER, number)?,
+            last: last.map(NotKept::read).transpose()?,
+            document: fields.optional("document", DOCUMENT, document)?,
+        })
+    }
+
+    fn write(&self) -> serde_json::Value {
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Option<serde_json::Value>| {
+            fields.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        put("digest", self.digest.map(|digest| hex(&digest).into()));
+        put("trouble", self.trouble.as_deref().map(Into::into));
+        put("applied", Some(self.applied.into()));
+        put("trial", self.trial.map(Into::into));
+        put("last", self.last.as_ref().map(NotKept::write));
+        put("document", self.document.as_deref().map(|bytes| Base64::encode_string(bytes).into()));
+        serde_json::Value::Object(fields)
+    }
+}
+
+impl NotKept {
+    fn read(fields: &Object) -> Result<Self, JsonRefused> {
+        only(fields, &["version", "reverted", "why"])?;
+        Ok(Self {
+            version: fields.required("version", NUMBER, number)?,
+            reverted: fields.required("reverted", "true or false", Value::as_bool)?,
+            why: fields.required("why", REASON, reason)?,
+        })
+    }
+
+    fn write(&self) -> serde_json::Value {
+        json!({"version": self.version, "reverted": self.reverted, "why": self.why})
+    }
+}
+
+impl Desired {
+    /// Whether all is as it should be.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Reads what a hub answered.
+    ///
+    /// # Errors
+    /// [`JsonRefused`]: the hub is to blame.
+    pub fn from_json(text: &[u8]) -> Result<Self, JsonRefused> {
+        let top = parse_object(text, CONTROL_BYTES_MAX)?;
+        check_version(&top)?;
+        let apply = top.optional("configuration", "an object", Value::as_object)?;
+        let (known, others): (Vec<_>, Vec<_>) =
+            names(&top, "wanted")?.into_iter().partition(|word| word == CONFIGURATION);
+        let mut unknown = unknown(&top, &["version", "configuration", "confirmed", "wanted"]);
+        unknown.extend(others);
+        unknown.truncate(CONTROL_NAMES_MAX);
+        Ok(Self {
+            configuration: apply.map(Apply::read).transpose()?,
+            confirmed: top.optional("confirmed", NUMBER, number)?,
+            send_configuration: !known.is_empty(),
+            unknown,
+        })
+    }
+
+    /// The answer in JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut top = Map::new();
+        top.insert("version".into(), VERSION.into());
+        top.extend(self.configuration.as_ref().map(|apply| ("configuration".into(), apply.write())));
+        top.extend(self.confirmed.map(|version| ("confirmed".into(), version.into())));
+        if self.send_configuration {
+            top.insert("wanted".into(), json!([CONFIGURATION]));
+        }
+        serde_json::Value::Object(top).to_string().into_bytes()
+    }
+}
+
+impl Apply {
+    fn read(fields: &Object) -> Result<Self, JsonRefused> {
+        only(fields, &["version", "over", "document", "confirm_seconds"])?;
+        let seconds = |value: &Value| number(value).filter(|s| (1..=CONFIRM_SECONDS_MAX).contains(s));
+        Ok(Self {
+            version: fields.required("version", NUMBER, number)?,
+            over: fields.optional("over", DIGEST, digest)?,
+            document: fields.required("document", DOCUMENT, document)?,
+            confirm_seconds: fields.required("confirm_seconds", "a number of seconds, 1 to 3600", seconds)?,
+        })
+    }
+
+    fn write(&self) -> serde_json::Value {
+        let mut fields = Map::new();
+        fields.insert("version".into(), self.version.into());
+        fields.extend(self.over.map(|digest| ("over".into(), hex(&digest).into())));
+        fields.insert("document".into(), Base64::encode_string(&self.document).into());
+        fields.insert("confirm_seconds".into(), self.confirm_seconds.into());
+        serde_json::Value::Object(fields)
+    }
+}
+
+const NUMBER: &str = "a whole number from 0 to 4294967295";
+const DIGEST: &str = "64 lower-case hexadecimal digits";
+const REASON: &str = "a text of at most 512 characters";
+const DOCUMENT: &str = "at most 16384 bytes in base64";
+
+fn number(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|number| number.try_into().ok())
+}
+
+fn digest(value: &Value) -> Option<[u8; 32]> {
+    value.as_text().and_then(from_hex)
+}
+
+fn reason(value: &Value) -> Option<String> {
+    value.as_text().filter(|text| text.chars().count() <= CONTROL_REASON_CHARS_MAX).map(str::to_owned)
+}
+
+fn is_name(text: &str) -> bool {
+    text.chars().count() <= CONTROL_NAME_CHARS_MAX
+}
+
+fn document(value: &Value) -> Option<Vec<u8>> {
+    let bytes = Base64::decode_vec(value.as_text()?).ok()?;
+    (bytes.len() <= CONFIGURATION_BYTES_MAX).then_some(bytes)
+}
+
+fn check_version(top: &Object) -> Result<(), JsonRefused> {
+    top.required("version", "1", |value| value.as_u64().filter(|version| *version == VERSION)).map(drop)
+}
+
+/// A list of a few words.
+fn names(top: &Object, field: &str) -> Result<Vec<String>, JsonRefused> {
+    let Some(list) = top.optional(field, "a list", Value::as_list)? else { return Ok(Vec::new()) };
+    if list.len() > CONTROL_NAMES_MAX {
+        return Err(JsonRefused::TooMany(field.into(), CONTROL_NAMES_MAX));
+    }
+    let wrong = || JsonRefused::Field { field: field.into(), wanted: "a list of short texts" };
+    let name = |word: &Value| word.as_text().filter(|text| is_name(text)).map(str::to_owned);
+    list.iter().map(|word| name(word).ok_or_else(wrong)).collect()
+}
+
+/// The names of other members than these, as far as they may be told again.
+fn unknown(top: &Object, known: &[&str]) -> Vec<String> {
+    let others = top.0.keys().filter(|name| !known.contains(&name.as_str()) && is_name(name));
+    others.take(CONTROL_NAMES_MAX).cloned().collect()
+}
+
+/// No other members than these.
+fn only(fields: &Object, known: &[&str]) -> Result<(), JsonRefused> {
+    match fields.0.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(JsonRefused::Unknown(name.clone())),
+    }
+}
