@@ -22,6 +22,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// After how many seconds to ask again.
     pub retry_after_seconds: Option<u32>,
+    /// The connection is closed after it.
+    pub closing: bool,
 }
 
 /// What a door needs next.
@@ -34,6 +36,11 @@ pub enum Step {
     Sign(Box<ToSign>, Then<Result<Certificate, Refusal>>),
     /// Sign a voucher (JSON) with the MASA's key as CMS, and hand it to the rest.
     SignVoucher(Vec<u8>, Then<Result<Vec<u8>, Refusal>>),
+    /// Sign a registrar's voucher-request (JSON) with the registrar's key as CMS, the chain up to the
+    /// domain's authority along with it, and hand it to the rest.
+    SignVoucherRequest(Vec<u8>, Then<Result<Vec<u8>, Refusal>>),
+    /// Ask somebody else's server, and hand what it replied to the rest.
+    Ask(Box<Outgoing>, Then<Result<Reply, Refusal>>),
 }
 
 /// The rest of a door's work.
@@ -52,20 +59,52 @@ pub struct ToSign {
     pub validity: Validity,
 }
 
+/// A request to somebody else's server, whose URL a stranger may have named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Whom and what to ask: an absolute URL, https only.
+    pub url: String,
+    /// The authorities whose servers are believed.
+    pub servers: Vec<Certificate>,
+    /// The media type that is wanted.
+    pub accept: &'static str,
+    /// What is posted, with its media type; nothing to ask with GET.
+    pub content: Option<(&'static str, Vec<u8>)>,
+    /// The largest reply that is taken.
+    pub reply_bytes_max: usize,
+}
+
+/// What somebody else's server replied, whatever its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status; never a redirection.
+    pub status: u16,
+    /// The media type, as it was sent.
+    pub content_type: String,
+    /// After how many seconds it wants to be asked again.
+    pub retry_after_seconds: Option<u32>,
+    /// The body, within the limit of the request.
+    pub body: Vec<u8>,
+}
+
 /// After how many seconds whoever waits for a person asks again.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Answer {
+    /// A body of a media type.
+    pub fn of(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
+        Answer { status, content_type, body, retry_after_seconds: None, closing: false }
+    }
+
     /// Words for a person.
     pub fn text(status: u16, body: &str) -> Self {
-        Answer { status, content_type: TEXT, body: body.as_bytes().to_vec(), retry_after_seconds: None }
+        Answer::of(status, TEXT, body.as_bytes().to_vec())
     }
 
     /// An EST body (RFC 8951 section 3.2: base64).
     pub fn est(content_type: &'static str, der: &[u8]) -> Self {
-        let body = est::encode_body(der).into_bytes();
-        Answer { status: 200, content_type, body, retry_after_seconds: None }
+        Answer::of(200, content_type, est::encode_body(der).into_bytes())
     }
 
     /// RFC 7030 section 4.1.3: the authority's certificates.

@@ -27,6 +27,8 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 pub const IDEMPOTENCY_HOURS_MAX: i64 = 24;
 /// Makers that an organisation trusts at once.
 pub const ANCHORS_MAX: u16 = 256;
+/// Authorities that vouch for the servers of one maker.
+pub const ANCHOR_SERVER_AUTHORITIES_MAX: usize = 8;
 /// Certificates of one device that are good at once: the one in use and the one being taken up.
 pub const DEVICE_LDEVIDS_MAX: usize = 2;
 /// The body of a request at a device's door.

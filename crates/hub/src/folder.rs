@@ -121,17 +121,17 @@ impl Folder {
         self.kept("server", &profile, &self.domain, reached_by, now).map(Authority::identity)
     }
 
-    /// What the devices' listener shows: a registrar.
+    /// What the devices' listener shows, and what signs voucher-requests: a registrar.
     ///
     /// # Errors
     /// [`FolderError`].
-    pub fn registrar_identity(&self, reached_by: &ReachedBy, now: Millis) -> Result<Identity, FolderError> {
+    pub fn registrar(&self, reached_by: &ReachedBy, now: Millis) -> Result<Authority, FolderError> {
         let profile = Profile::Registrar {
             common_name: "Steward registrar".into(),
             dns_names: reached_by.names.clone(),
             addresses: reached_by.addresses.clone(),
         };
-        self.kept("registrar", &profile, &self.domain, reached_by, now).map(Authority::identity)
+        self.kept("registrar", &profile, &self.domain, reached_by, now)
     }
 
     /// What signs vouchers: the manufacturer's service.
@@ -189,7 +189,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    fn identity(self) -> Identity {
+    /// As what a listener shows.
+    pub fn identity(self) -> Identity {
         Identity { chain: vec![self.certificate.der().to_vec()], signer: self.key }
     }
 }

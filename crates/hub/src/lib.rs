@@ -6,6 +6,7 @@
 pub mod api;
 pub mod desk;
 mod devices;
+pub mod fetch;
 pub mod folder;
 mod headers;
 mod health;
@@ -24,6 +25,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use desk::Desk;
 use devices::{Connections, Devices};
+use fetch::Fetcher;
 use fleet::room::Env;
 use fleet::text::Slug;
 use fleet::time::Millis;
@@ -60,10 +62,13 @@ pub struct Settings {
     pub postgres: Option<String>,
     /// Its organisation.
     pub organisation: Slug,
+    /// Whether a URL that a device or a file names may lead to this machine.
+    pub fetch_loopback: bool,
 }
 
 impl Settings {
-    /// The defaults: free ports on loopback, SQLite, the organisation `main`.
+    /// The defaults: free ports on loopback, SQLite, the organisation `main`, nothing fetched from this
+    /// machine.
     pub fn new(data: PathBuf) -> Self {
         Settings {
             data,
@@ -72,6 +77,7 @@ impl Settings {
             names: Vec::new(),
             postgres: None,
             organisation: Slug::main(),
+            fetch_loopback: false,
         }
     }
 }
@@ -216,11 +222,19 @@ impl Bound {
         let now = Millis(io::clock::now_millis());
         let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
-        let devices_tls = devices_config(&folder.registrar_identity(&reached_by(&self.devices), now)?)?;
+        let registrar = folder.registrar(&reached_by(&self.devices), now)?;
+        let devices_tls = devices_config(&registrar.clone().identity())?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
         let (masa, domain, factory) = (folder.masa(now)?, folder.domain().clone(), folder.factory().clone());
-        let signing =
-            |authority| Signers { organisation: organisation.clone(), authority, masa: masa.clone() };
+        let own = vec![self.people.address, self.devices.address];
+        let fetcher = Fetcher::new(settings.fetch_loopback, own);
+        let signing = |authority| Signers {
+            organisation: organisation.clone(),
+            authority,
+            registrar: registrar.clone(),
+            masa: masa.clone(),
+            fetcher: fetcher.clone(),
+        };
         let doors = Devices::new(desk.clone(), signing(domain), connections.clone());
         let factory = signing(factory);
         let work =

@@ -8,3 +8,13 @@ pub const BODY_SECONDS_MAX: u64 = 10;
 pub const CERTIFICATE_FILE_BYTES_MAX: usize = 16 * 1024;
 /// Life of the hub's own server certificate; renewed at a start within the last half.
 pub const SERVER_CERTIFICATE_DAYS_MAX: i64 = 730;
+/// Servers that strangers named which are asked at once.
+pub const FETCHES_MAX: usize = 64;
+/// Requests to one of these servers at once.
+pub const SERVER_FETCHES_MAX: usize = 8;
+/// From the request to one of these servers to the last byte of its reply.
+pub const FETCH_SECONDS_MAX: u64 = 20;
+/// The largest reply of one of these servers, whatever the caller would take.
+pub const FETCH_REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// How long one of these servers may tell us to wait.
+pub const REPLY_RETRY_SECONDS_MAX: u32 = 3_600;

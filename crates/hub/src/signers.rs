@@ -1,5 +1,7 @@
-//! Drives a door's steps: calls go to the desk, what is to be signed to the hub's own keys.
+//! Drives a door's steps: calls go to the desk, what is to be signed to the hub's own keys, what is to be
+//! asked to other people's servers.
 use crate::desk::Desk;
+use crate::fetch::Fetcher;
 use crate::folder::Authority;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,15 +13,19 @@ use fleet::text::Slug;
 use wire::certificate::profile::issue;
 use wire::{Certificate, cms, oid};
 
-/// Who signs what a listener's doors want signed.
+/// Who signs and asks what the doors want signed and asked.
 #[derive(Clone)]
 pub struct Signers {
     /// Whose authorities they are.
     pub organisation: Slug,
     /// Signs certificates: LDevIDs for the devices' listener, IDevIDs for the people's.
     pub authority: Authority,
+    /// Signs voucher-requests.
+    pub registrar: Authority,
     /// Signs vouchers.
     pub masa: Authority,
+    /// Asks other people's servers.
+    pub fetcher: Fetcher,
 }
 
 impl Signers {
@@ -30,7 +36,12 @@ impl Signers {
                 Step::Answer(answer) => return answer,
                 Step::Run(call, then) => then(desk.call(session, call, None).await),
                 Step::Sign(to_sign, then) => then(self.sign(&to_sign)),
-                Step::SignVoucher(content, then) => then(self.sign_voucher(&content)),
+                // RFC 8366 section 5.4: all certificates up to the anchor go along.
+                Step::SignVoucher(content, then) => then(self.sign_json(&content, &self.masa)),
+                // RFC 8995 section 5.5: what goes along may be pinned. The domain's authority may: it
+                // outlives the registrar's certificate.
+                Step::SignVoucherRequest(content, then) => then(self.sign_json(&content, &self.registrar)),
+                Step::Ask(outgoing, then) => then(self.fetcher.ask(&outgoing).await),
             }
         }
     }
@@ -42,9 +53,9 @@ impl Signers {
             .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 
-    /// RFC 8366 section 5.4: all certificates up to the anchor go along.
-    fn sign_voucher(&self, content: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let Authority { certificate, key } = &self.masa;
+    /// A voucher or a voucher-request, signed by somebody whom the listener's authority vouches for.
+    fn sign_json(&self, content: &[u8], signer: &Authority) -> Result<Vec<u8>, Refusal> {
+        let Authority { certificate, key } = signer;
         let chain = std::slice::from_ref(&self.authority.certificate);
         cms::sign(oid::ANIMA_JSON_VOUCHER, content, certificate, chain, key.as_ref(), None, false)
             .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
@@ -59,6 +70,9 @@ pub fn response(answer: Answer) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     if let Some(seconds) = answer.retry_after_seconds {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if answer.closing {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -34,6 +34,10 @@ pub struct Words {
     #[arg(long = "name", value_name = "NAME")]
     #[serde(default)]
     pub names: Vec<String>,
+    /// Let MASA and MUD URLs lead to this machine: for a demo, where everybody is on it
+    #[arg(long)]
+    #[serde(default)]
+    pub fetch_loopback: bool,
     /// The form of the log on standard error; how much of it says STEWARD_LOG [default: text]
     #[arg(long, value_enum)]
     pub log: Option<Form>,
@@ -70,6 +74,7 @@ impl Words {
             ready_file: self.ready_file.or(below.ready_file),
             postgres: self.postgres.or(below.postgres),
             names: if self.names.is_empty() { below.names } else { self.names },
+            fetch_loopback: self.fetch_loopback || below.fetch_loopback,
             log: self.log.or(below.log),
         }
     }
@@ -90,6 +95,7 @@ impl Words {
         hub.devices = words.listen_devices.unwrap_or(hub.devices);
         hub.names = words.names;
         hub.postgres = words.postgres;
+        hub.fetch_loopback = words.fetch_loopback;
         Ok(Settings { hub, ready_files, log: words.log.unwrap_or_default() })
     }
 }
@@ -124,6 +130,7 @@ mod tests {
         let words: Words = toml::from_str(&stripped.join("\n")).expect("every key is known");
         assert_eq!(words.data.as_deref(), Some(std::path::Path::new("./steward-data")));
         assert_eq!(words.listen.map(|l| l.to_string()).as_deref(), Some("127.0.0.1:0"));
+        assert!(!words.fetch_loopback, "nothing is fetched from this machine");
         assert!(words.ready_file.is_some() && words.postgres.is_some() && words.log.is_some());
     }
 

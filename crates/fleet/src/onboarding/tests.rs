@@ -124,6 +124,7 @@ const STORED: &[&str] = &[
 /// As [`STORED`], of anchors.
 const STORED_ANCHOR: &[&str] = &[
     r#"{"event":"anchor-added","certificate":"PEM","admission":"ask"}"#,
+    r#"{"event":"anchor-added","certificate":"PEM","admission":"ask","servers":"PEM"}"#,
     r#"{"event":"admission-set","admission":"automatic"}"#,
     r#"{"event":"anchor-removed"}"#,
 ];

@@ -2,5 +2,6 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 mod credentials;
 mod est;
+mod fetch;
 mod masa;
 mod support;

@@ -109,9 +109,8 @@ impl World {
                 then(outcome)
             }
             Step::Sign(to_sign, then) => then(self.hub.sign(&to_sign)),
-            Step::SignVoucher(_, then) => {
-                then(Err(Refusal::new(Sort::NotYet, "no-masa", "a simulated hub signs no vouchers yet")))
-            }
+            Step::SignVoucher(_, then) | Step::SignVoucherRequest(_, then) => then(Err(no_vouchers())),
+            Step::Ask(_, then) => then(Err(no_vouchers())),
         };
         self.keep(Exchange { device, life, step });
     }
@@ -146,4 +145,8 @@ impl World {
         let down = self.random.below(HUB_DOWN_MILLIS_MAX);
         self.after(down, Event::HubStarts);
     }
+}
+
+fn no_vouchers() -> Refusal {
+    Refusal::new(Sort::NotYet, "no-masa", "there are no vouchers in simulated worlds yet")
 }

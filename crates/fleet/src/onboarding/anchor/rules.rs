@@ -23,6 +23,8 @@ pub struct State {
     pub certificate: Option<String>,
     /// Who admits its devices.
     pub admission: Option<Admission>,
+    /// The authorities that vouch for the maker's servers, as PEM; empty when the anchor itself does.
+    pub servers: String,
 }
 
 /// What may be asked of an anchor.
@@ -34,6 +36,8 @@ pub enum Command {
         certificate: String,
         /// Who admits its devices.
         admission: Admission,
+        /// The authorities that vouch for the maker's servers, as PEM.
+        servers: String,
     },
     /// Change who admits its devices.
     AdmitBy(Admission),
@@ -51,6 +55,9 @@ pub enum Event {
         certificate: String,
         /// Who admits its devices.
         admission: Admission,
+        /// The authorities that vouch for the maker's servers, as PEM.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        servers: String,
     },
     /// Somebody else admits its devices.
     AdmissionSet {
@@ -101,8 +108,8 @@ impl fmt::Display for Refusal {
 /// Why not.
 pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event>, Refusal> {
     match (command, state.admission) {
-        (Command::Add { certificate, admission }, None) => {
-            Ok(vec![Event::AnchorAdded { certificate, admission }])
+        (Command::Add { certificate, admission, servers }, None) => {
+            Ok(vec![Event::AnchorAdded { certificate, admission, servers }])
         }
         (Command::Add { .. }, Some(_)) => Err(Refusal::Known),
         (_, None) => Err(Refusal::Unknown),
@@ -115,8 +122,9 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
 /// What an event does to an anchor.
 pub fn apply(state: &mut State, event: &Event) {
     match event {
-        Event::AnchorAdded { certificate, admission } => {
-            *state = State { certificate: Some(certificate.clone()), admission: Some(*admission) };
+        Event::AnchorAdded { certificate, admission, servers } => {
+            let (certificate, admission) = (Some(certificate.clone()), Some(*admission));
+            *state = State { certificate, admission, servers: servers.clone() };
         }
         Event::AdmissionSet { admission } => state.admission = Some(*admission),
         Event::AnchorRemoved => *state = State::default(),

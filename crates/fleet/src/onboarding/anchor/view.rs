@@ -1,7 +1,7 @@
 //! What the faces show and ask of anchors.
 use super::rules::{Admission, Command, State};
 use super::{Anchor, store};
-use crate::limits::ANCHORS_MAX;
+use crate::limits::{ANCHOR_SERVER_AUTHORITIES_MAX, ANCHORS_MAX};
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
@@ -22,6 +22,8 @@ pub struct AnchorView {
     pub admission: String,
     /// The authority's certificate as PEM; empty when it is not trusted any more.
     pub certificate: String,
+    /// The authorities that vouch for the maker's servers, as PEM; empty when its own does.
+    pub servers: String,
 }
 
 fn view(anchor: &Slug, state: State) -> AnchorView {
@@ -29,6 +31,7 @@ fn view(anchor: &Slug, state: State) -> AnchorView {
         anchor: anchor.to_string(),
         admission: state.admission.map_or("removed", Admission::as_str).into(),
         certificate: state.certificate.unwrap_or_default(),
+        servers: state.servers,
     }
 }
 
@@ -50,6 +53,10 @@ pub struct Add {
     /// Who admits its devices
     #[serde(default = "ask")]
     pub admission: Admission,
+    /// The certificates, as PEM, of the authorities that vouch for the maker's servers (MASA, MUD files)
+    /// in TLS, if it is not the authority above
+    #[serde(default)]
+    pub servers: String,
 }
 
 /// A self-signed P-256 authority, made with `openssl req -x509` for this example; nobody has its key.
@@ -86,9 +93,28 @@ impl Operation for Add {
             let detail = format!("this authority is trusted already, as `{}`", known.anchor);
             return refuse(Sort::Conflict, "anchor-known", detail);
         }
-        let command = Command::Add { certificate: pem, admission: self.admission };
+        let servers = servers(&self.servers)?;
+        let command = Command::Add { certificate: pem, admission: self.admission, servers };
         change(cx, &self.anchor, command)
     }
+}
+
+/// The authorities of a maker's servers, each as PEM.
+fn servers(pem: &str) -> Result<String, Refusal> {
+    let refuse = |code, why: String| Refusal::new(Sort::Malformed, code, format!("`servers`: {why}"));
+    if pem.trim().is_empty() {
+        return Ok(String::new());
+    }
+    let all = Certificate::list_from_pem(pem).map_err(|why| refuse("bad-certificate", why.to_string()))?;
+    if all.is_empty() || all.len() > ANCHOR_SERVER_AUTHORITIES_MAX {
+        let why = format!("{} certificates; give 1 to {ANCHOR_SERVER_AUTHORITIES_MAX}", all.len());
+        return Err(refuse("bad-certificate", why));
+    }
+    if !all.iter().all(Certificate::is_authority) {
+        let why = "one is not of an authority: basicConstraints does not say CA";
+        return Err(refuse("not-an-authority", why.into()));
+    }
+    Ok(all.iter().map(Certificate::to_pem).collect())
 }
 
 /// Change who admits a maker's devices

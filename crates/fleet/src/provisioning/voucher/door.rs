@@ -202,12 +202,7 @@ fn decided(outcome: Result<Json, Refusal>, asked: Asked) -> Step {
 /// RFC 8995 section 6: vouchers are binary, not base64.
 fn issued(voucher: &str) -> Step {
     match est::decode_body(voucher.as_bytes()) {
-        Ok(body) => Step::Answer(Answer {
-            status: 200,
-            content_type: voucher::MEDIA_TYPE,
-            body,
-            retry_after_seconds: None,
-        }),
+        Ok(body) => Step::Answer(Answer::of(200, voucher::MEDIA_TYPE, body)),
         Err(why) => Refusal::new(Sort::Failed, "unreadable-voucher", why.to_string()).into(),
     }
 }
@@ -232,10 +227,5 @@ fn log_answer(outcome: Result<Json, Refusal>) -> Result<Step, Refusal> {
     let events = logged.vouchers.into_iter().rev().map(event).collect();
     let log = AuditLog { version: audit_log::VERSION, events, truncation };
     let body = log.to_json().map_err(|why| unwritable(why.to_string()))?;
-    Ok(Step::Answer(Answer {
-        status: 200,
-        content_type: audit_log::MEDIA_TYPE,
-        body,
-        retry_after_seconds: None,
-    }))
+    Ok(Step::Answer(Answer::of(200, audit_log::MEDIA_TYPE, body)))
 }
