@@ -7,6 +7,7 @@
 //! Absent: sockets, SQL engines, tokio, HTTP, files, a clock, randomness.
 pub mod account;
 pub mod audit;
+pub mod blob;
 pub mod device;
 pub mod door;
 pub mod id;
@@ -84,10 +85,14 @@ pub const FOLDS: &[Fold] = &[
     fold::<provisioning::voucher::VoucherLog>(),
 ];
 
+/// The rooms that hold blobs: one that none of them holds is swept.
+pub const BLOB_HOLDERS: &[blob::Holder] = &[];
+
 /// Every room's tables, in the order in which they are made.
 pub const MIGRATIONS: &[&[Migration]] = &[
     audit::store::MIGRATIONS,
     account::store::MIGRATIONS,
+    blob::store::MIGRATIONS,
     device::store::MIGRATIONS,
     onboarding::store::MIGRATIONS,
     onboarding::anchor::store::MIGRATIONS,

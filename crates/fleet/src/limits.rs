@@ -39,3 +39,7 @@ pub const REASON_BYTES_MAX: usize = 512;
 pub const LDEVID_DAYS_MAX: i64 = 90;
 /// Vouchers of one device that the MASA's log keeps.
 pub const DEVICE_VOUCHERS_MAX: usize = 64;
+/// A SHA-256 in hexadecimal digits.
+pub const DIGEST_CHARS_MAX: usize = 64;
+/// How long a blob is kept that nobody holds.
+pub const BLOB_UNHELD_HOURS_MAX: i64 = 24;

@@ -1,5 +1,5 @@
 //! Short texts that carry their rule in their type, so that nothing behind the face checks again.
-use crate::limits::{CURSOR_BYTES_MAX, LABEL_BYTES_MAX, SLUG_BYTES_MAX};
+use crate::limits::{CURSOR_BYTES_MAX, DIGEST_CHARS_MAX, LABEL_BYTES_MAX, SLUG_BYTES_MAX};
 
 /// Makes a newtype over `String` with a rule, a length and a JSON Schema.
 macro_rules! text {
@@ -81,6 +81,13 @@ text! {
     /// at its ends.
     Label, LABEL_BYTES_MAX, r"^[^\p{Cc}\s]([^\p{Cc}]*[^\p{Cc}\s])?$",
     |text| !text.chars().any(char::is_control) && text.trim() == text
+}
+
+text! {
+    /// A SHA-256 in lower-case hexadecimal digits.
+    Digest, DIGEST_CHARS_MAX, "^[0-9a-f]{64}$",
+    |text| text.len() == DIGEST_CHARS_MAX
+        && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 text! {

@@ -71,7 +71,8 @@ fn check_method(row: &OperationRow, method: &Method) -> Result<(), Problem> {
     Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, refusal })
 }
 
-fn bearer(headers: &HeaderMap) -> Result<String, Refusal> {
+/// The token that a request carries.
+pub fn bearer(headers: &HeaderMap) -> Result<String, Refusal> {
     let secret = text(headers, header::AUTHORIZATION).strip_prefix("Bearer ");
     secret.map(String::from).ok_or_else(not_signed_in)
 }

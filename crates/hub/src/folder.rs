@@ -9,12 +9,14 @@
 //! | `server.key`, `server.pem` | the people's listener |
 //! | `registrar.key`, `registrar.pem` | the devices' listener |
 //! | `masa.key`, `masa.pem` | signs vouchers |
+//! | `blobs/` | firmware, descriptions and the like, each by its SHA-256 |
 //! | `journal.key` | signs the journal's checkpoints |
 //! | `ready.json` | addresses and a token, for whoever may read it (0600) |
 use crate::limits::{CERTIFICATE_FILE_BYTES_MAX, SERVER_CERTIFICATE_DAYS_MAX};
 use fleet::audit::view::hex;
 use fleet::time::Millis;
 use io::FileKey;
+use io::blobs::BlobFolder;
 use io::files::{FileError, FolderLock, create_private_dir, read_limited, write_atomic};
 use io::key::KeyError;
 use io::tls::Identity;
@@ -60,6 +62,7 @@ pub struct Folder {
     domain: Authority,
     factory: Authority,
     journal_key: Arc<FileKey>,
+    blobs: BlobFolder,
 }
 
 impl Folder {
@@ -75,7 +78,8 @@ impl Folder {
         let factory =
             authority(path, "factory", &format!("Steward {organisation} factory"), organisation, now)?;
         let journal_key = Arc::new(FileKey::open_or_create(&path.join("journal.key"))?);
-        Ok(Folder { path: path.into(), _lock: lock, domain, factory, journal_key })
+        let blobs = BlobFolder::open(&path.join("blobs"))?;
+        Ok(Folder { path: path.into(), _lock: lock, domain, factory, journal_key, blobs })
     }
 
     /// Where the domain authority's certificate is: what clients believe.
@@ -101,6 +105,11 @@ impl Folder {
     /// Where the database is.
     pub fn database_path(&self) -> PathBuf {
         database_path(&self.path)
+    }
+
+    /// Where blobs are.
+    pub fn blobs(&self) -> &BlobFolder {
+        &self.blobs
     }
 
     /// Signs the journal's checkpoints.

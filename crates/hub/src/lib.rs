@@ -4,6 +4,7 @@
 //! A hub is opened in three steps, so that whoever starts it can say what went wrong: [`Hub::open`]
 //! opens the folder and the store, [`Hub::bind`] takes the port, [`Bound::serve`] answers.
 pub mod api;
+pub mod blobs;
 pub mod desk;
 mod devices;
 pub mod fetch;
@@ -23,6 +24,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use blobs::Blobs;
 use desk::Desk;
 use devices::{Connections, Devices};
 use fetch::Fetcher;
@@ -116,6 +118,7 @@ pub struct Shared {
     pub desk: Desk,
     /// Requests since the start.
     pub requests: AtomicU64,
+    blobs: Blobs,
     factory: Signers,
 }
 
@@ -124,6 +127,7 @@ pub struct Hub {
     settings: Settings,
     folder: Folder,
     desk: Desk,
+    blobs: Blobs,
     connections: Arc<Connections>,
 }
 
@@ -146,7 +150,9 @@ impl Hub {
         let watching = connections.clone();
         store_settings.committed = Some(Arc::new(move |links| watching.committed(links)));
         let store = Store::open(store_settings).map_err(StartError::Store)?;
-        Ok(Hub { settings, folder, desk: Desk::new(store, env), connections })
+        let desk = Desk::new(store, env);
+        let blobs = Blobs::new(desk.clone(), folder.blobs().clone(), settings.organisation.clone());
+        Ok(Hub { settings, folder, desk, blobs, connections })
     }
 
     /// Takes the ports.
@@ -186,6 +192,11 @@ impl Bound {
         &self.hub.desk
     }
 
+    /// The hub's blobs.
+    pub fn blobs(&self) -> &Blobs {
+        &self.hub.blobs
+    }
+
     /// Where people reach it.
     pub fn people(&self) -> SocketAddr {
         self.people.address
@@ -218,7 +229,7 @@ impl Bound {
     /// # Errors
     /// [`StartError`] when TLS cannot be set up.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Hub { settings, folder, desk, connections } = self.hub;
+        let Hub { settings, folder, desk, blobs, connections } = self.hub;
         let now = Millis(io::clock::now_millis());
         let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
@@ -237,8 +248,16 @@ impl Bound {
         };
         let doors = Devices::new(desk.clone(), signing(domain), connections.clone());
         let factory = signing(factory);
-        let work =
-            tokio::spawn(workers::run(desk.clone(), signer.clone(), organisation.clone(), connections));
+        let work = tokio::spawn(workers::run(
+            desk.clone(),
+            signer.clone(),
+            organisation.clone(),
+            connections,
+            blobs.clone(),
+        ));
+        if let Err(refusal) = blobs.sweep_orphans().await {
+            tracing::warn!(code = refusal.code, detail = refusal.detail, "blobs without a row stay for now");
+        }
         let (stop, stopping) = watch::channel(false);
         let stopped = |mut stopping: watch::Receiver<bool>| async move {
             // The sender is kept until both listeners ended.
@@ -250,7 +269,7 @@ impl Bound {
                 self.people.listener,
                 people_tls,
                 limits(),
-                router(desk.clone(), factory),
+                router(Shared { desk: desk.clone(), requests: AtomicU64::new(0), blobs, factory }),
                 stopped(stopping.clone())
             ),
             serve(self.devices.listener, devices_tls, limits(), doors.router(), stopped(stopping)),
@@ -278,10 +297,11 @@ pub fn clock() -> store::Clock {
 }
 
 /// Everything the people's listener answers.
-fn router(desk: Desk, factory: Signers) -> Router {
-    let shared = Arc::new(Shared { desk, requests: AtomicU64::new(0), factory });
+fn router(shared: Shared) -> Router {
+    let shared = Arc::new(shared);
     Router::new()
         .merge(api::router())
+        .merge(blobs::router())
         .merge(health::router())
         .merge(manufacturer::router())
         .merge(pages::router())

@@ -18,3 +18,11 @@ pub const FETCH_SECONDS_MAX: u64 = 20;
 pub const FETCH_REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// How long one of these servers may tell us to wait.
 pub const REPLY_RETRY_SECONDS_MAX: u32 = 3_600;
+/// A blob: firmware, a description, a plan.
+pub const BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Blobs that are being received at once.
+pub const BLOB_UPLOADS_MAX: usize = 4;
+/// From the end of the header to the end of a blob.
+pub const BLOB_SECONDS_MAX: u64 = 600;
+/// Pieces of a blob that wait for the disk.
+pub const BLOB_WAITING_CHUNKS_MAX: usize = 4;

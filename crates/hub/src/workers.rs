@@ -1,4 +1,6 @@
-//! What the hub does by itself: signed checkpoints, and forgetting old idempotency keys.
+//! What the hub does by itself: signed checkpoints, forgetting old idempotency keys, and letting go of
+//! blobs that nobody holds.
+use crate::blobs::Blobs;
 use crate::desk::Desk;
 use crate::devices::Connections;
 use fleet::audit::rules::{Head, checkpoint_message};
@@ -16,11 +18,17 @@ use wire::Signer;
 
 /// How often a moved lane gets a signed checkpoint.
 const CHECKPOINT_EVERY_SECONDS: u64 = 60;
-/// How often old idempotency keys are forgotten.
+/// How often old idempotency keys are forgotten, and blobs that nobody holds.
 const FORGET_EVERY_SECONDS: u64 = 3_600;
 
 /// Runs the hub's own work until it is dropped.
-pub async fn run(desk: Desk, signer: Arc<dyn Signer>, organisation: Slug, connections: Arc<Connections>) {
+pub async fn run(
+    desk: Desk,
+    signer: Arc<dyn Signer>,
+    organisation: Slug,
+    connections: Arc<Connections>,
+    blobs: Blobs,
+) {
     let mut checkpoint = interval(Duration::from_secs(CHECKPOINT_EVERY_SECONDS));
     let mut forget = interval(Duration::from_secs(FORGET_EVERY_SECONDS));
     checkpoint.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -34,7 +42,8 @@ pub async fn run(desk: Desk, signer: Arc<dyn Signer>, organisation: Slug, connec
             }
             _ = forget.tick() => {
                 let session = Session::of_hub("forget-keys", organisation.clone());
-                ("forget-keys", desk.own(&session, ForgetKeys {}).await.map(drop))
+                let forgotten = desk.own(&session, ForgetKeys {}).await.map(drop);
+                ("forget", forgotten.and(blobs.sweep().await))
             }
         };
         if let Err(refusal) = done {

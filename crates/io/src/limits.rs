@@ -46,3 +46,6 @@ pub const URL_BYTES_MAX: usize = 2048;
 
 /// The largest server-sent event, field names not counted.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+
+/// The piece of a file that is read at once to be sent.
+pub const BODY_CHUNK_BYTES_MAX: usize = 64 * 1024;

@@ -3,6 +3,7 @@ use fleet::operation::Operation;
 use fleet::permission::Session;
 use fleet::refusal::Refusal;
 use fleet::text::Slug;
+use hub::blobs::Blobs;
 use hub::desk::Desk;
 use hub::{Hub, Settings};
 use serde_json::Value as Json;
@@ -20,24 +21,29 @@ pub struct Running {
     pub folder: TempDir,
     pub devices: SocketAddr,
     pub people: SocketAddr,
+    pub blobs: Blobs,
     desk: Desk,
     stop: Option<oneshot::Sender<()>>,
 }
 
 impl Running {
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder"))
+    }
+
+    pub fn start_in(folder: TempDir) -> Self {
         let data = folder.path().join("hub");
         let hub = Hub::open(Settings::new(data)).expect("the hub opens");
         let runtime = Runtime::new().expect("a runtime");
         let bound = runtime.block_on(hub.bind()).expect("ports");
         let (desk, devices, people) = (bound.desk().clone(), bound.devices(), bound.people());
+        let blobs = bound.blobs().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         runtime.spawn(async move {
             let ended = bound.serve(async { drop(stopped.await) }).await;
             ended.expect("the hub serves");
         });
-        Running { runtime, folder, devices, people, desk, stop: Some(stop) }
+        Running { runtime, folder, devices, people, blobs, desk, stop: Some(stop) }
     }
 
     /// Asks as an administrator.

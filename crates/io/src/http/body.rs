@@ -1,11 +1,18 @@
 //! Bodies, never without a limit.
 
 use std::error::Error;
+use std::fs::File;
+use std::io::Read;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::Body;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::limits::BODY_CHUNK_BYTES_MAX;
 
 /// A body could not be read. Its sender is to blame, or the network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,4 +64,81 @@ where
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
+}
+
+/// Hands `body` on in pieces as they come, `within` this time. It ends early, without an error, when
+/// nobody takes the pieces any more.
+///
+/// # Errors
+/// [`BodyError::TimedOut`], [`BodyError::Broken`].
+pub async fn hand_on<B>(mut body: B, to: Sender<Bytes>, within: Duration) -> Result<(), BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error,
+{
+    let pieces = async {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| BodyError::Broken(e.to_string()))?;
+            if let Ok(data) = frame.into_data()
+                && to.send(data).await.is_err()
+            {
+                break;
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(within, pieces).await.unwrap_or(Err(BodyError::TimedOut(within)))
+}
+
+/// A body whose bytes are read from a file as the peer takes them.
+#[derive(Debug)]
+pub struct FileBody {
+    pieces: Receiver<std::io::Result<Bytes>>,
+    left: u64,
+}
+
+impl FileBody {
+    /// The next `bytes` bytes of `file`, read on a thread that may block.
+    #[must_use]
+    pub fn new(file: File, bytes: u64) -> Self {
+        let (to, pieces) = channel(1);
+        tokio::task::spawn_blocking(move || read_pieces(file.take(bytes), &to));
+        FileBody { pieces, left: bytes }
+    }
+}
+
+fn read_pieces(mut file: impl Read, to: &Sender<std::io::Result<Bytes>>) {
+    loop {
+        let mut piece = vec![0; BODY_CHUNK_BYTES_MAX];
+        let read = file.read(&mut piece).map(|bytes| {
+            piece.truncate(bytes);
+            Bytes::from(piece)
+        });
+        let more = read.as_ref().is_ok_and(|piece| !piece.is_empty());
+        let ended = read.as_ref().is_ok_and(Bytes::is_empty);
+        // A peer that has gone takes nothing more.
+        if ended || to.blocking_send(read).is_err() || !more {
+            return;
+        }
+    }
+}
+
+impl Body for FileBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let piece = ready!(self.pieces.poll_recv(cx));
+        if let Some(Ok(bytes)) = &piece {
+            self.left = self.left.saturating_sub(bytes.len() as u64);
+        }
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }

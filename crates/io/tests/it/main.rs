@@ -1,4 +1,5 @@
 //! io against the real machine: its disk, openssl, curl, and its own two ends.
+mod blobs;
 mod files;
 mod http;
 mod key;

@@ -1,6 +1,7 @@
 //! The store on both engines. PostgreSQL is tested when `STEWARD_TEST_POSTGRES` says how to reach a
 //! database in which schemas may be made and dropped.
 mod batches;
+mod blobs;
 mod clock;
 mod connections;
 mod disk_full;

@@ -1,0 +1,208 @@
+//! Blobs: their files in the hub's folder, their rows in the store, and the route on which people and
+//! programs bring and fetch them. First the file, then the row; first the row goes, then the file.
+use crate::Shared;
+use crate::api::{JSON, bearer};
+use crate::desk::Desk;
+use crate::limits::{BLOB_BYTES_MAX, BLOB_SECONDS_MAX, BLOB_UPLOADS_MAX, BLOB_WAITING_CHUNKS_MAX};
+use crate::problem::Problem;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use fleet::audit::view::hex;
+use fleet::blob::view::{Find, Keep, Sweep, Swept};
+use fleet::operation::row;
+use fleet::permission::Session;
+use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::text::{Digest, Slug};
+use fleet::tx::{Fault, FaultKind};
+use io::blobs::{BlobError, BlobFolder};
+use io::files::FileError;
+use io::http::body::{FileBody, hand_on};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::channel;
+use tokio::sync::{RwLock, Semaphore};
+use wire::digest::sha256;
+
+/// The hub's blobs. Clones share them.
+#[derive(Clone)]
+pub struct Blobs(Arc<Inner>);
+
+struct Inner {
+    desk: Desk,
+    folder: BlobFolder,
+    organisation: Slug,
+    uploads: Semaphore,
+    /// Held to read while a file gets its row, and to write while files go that have lost theirs.
+    moving: RwLock<()>,
+}
+
+impl Blobs {
+    /// The blobs in `folder`.
+    pub fn new(desk: Desk, folder: BlobFolder, organisation: Slug) -> Self {
+        let uploads = Semaphore::new(BLOB_UPLOADS_MAX);
+        Blobs(Arc::new(Inner { desk, folder, organisation, uploads, moving: RwLock::default() }))
+    }
+
+    /// Keeps what the hub itself has in its hands, and says its digest.
+    ///
+    /// # Errors
+    /// `disk-full`, or a fault of the disk or the store.
+    pub async fn put(&self, session: &Session, bytes: Vec<u8>) -> Result<Digest, Refusal> {
+        let digest = hex(&sha256(&bytes)).parse::<Digest>().map_err(fault)?;
+        self.receive(session, digest.clone(), Body::from(bytes)).await.map_err(|problem| problem.refusal)?;
+        Ok(digest)
+    }
+
+    /// All bytes of a blob, at most `bytes_max`.
+    ///
+    /// # Errors
+    /// `blob-unknown`, or a fault of the disk or the store.
+    pub async fn get(&self, session: &Session, digest: Digest, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
+        let find = Find { digest: digest.clone() };
+        self.0.desk.own(session, find).await?;
+        let folder = self.0.folder.clone();
+        blocking(move || folder.read(digest.as_str(), bytes_max)).await?.map_err(refused)
+    }
+
+    async fn receive(&self, session: &Session, digest: Digest, body: Body) -> Result<(), Problem> {
+        // Asked before a byte is taken.
+        if !session.may(&row::<Keep>()) {
+            return Err(session.denied(&row::<Keep>()).into());
+        }
+        let Inner { desk, folder, uploads, moving, .. } = &*self.0;
+        let _place = uploads.try_acquire().map_err(|_| busy())?;
+        let _still = moving.read().await;
+        let (to, mut pieces) = channel::<Bytes>(BLOB_WAITING_CHUNKS_MAX);
+        let (folder, wanted) = (folder.clone(), digest.clone());
+        let writing = blocking(move || {
+            let mut incoming = folder.begin(wanted.as_str(), BLOB_BYTES_MAX)?;
+            while let Some(piece) = pieces.blocking_recv() {
+                incoming.write(&piece)?;
+            }
+            incoming.finish()
+        });
+        let within = Duration::from_secs(BLOB_SECONDS_MAX);
+        let (handed, written) = tokio::join!(hand_on(body, to, within), writing);
+        handed?;
+        let bytes = i64::try_from(written?.map_err(refused)?).map_err(fault)?;
+        desk.own(session, Keep { digest, bytes }).await?;
+        Ok(())
+    }
+
+    /// Removes the files that a crash left without a row. Nothing may be on its way in.
+    ///
+    /// # Errors
+    /// A fault of the disk or the store; then nothing more is removed.
+    pub async fn sweep_orphans(&self) -> Result<(), Refusal> {
+        let _still = self.0.moving.write().await;
+        let session = self.session();
+        let (to, mut names) = channel::<String>(BLOB_WAITING_CHUNKS_MAX);
+        let folder = self.0.folder.clone();
+        let listing = tokio::task::spawn_blocking(move || folder.each(|name| drop(to.blocking_send(name))));
+        while let Some(name) = names.recv().await {
+            let Ok(digest) = name.parse::<Digest>() else { continue };
+            match self.0.desk.own(&session, Find { digest }).await {
+                Err(no) if no.code == "blob-unknown" => self.remove(name).await?,
+                found => drop(found?),
+            }
+        }
+        listing.await.map_err(fault)?.map_err(fault)
+    }
+
+    /// Lets go of the blobs that nobody holds.
+    ///
+    /// # Errors
+    /// A fault of the disk or the store; the next sweep goes on.
+    pub async fn sweep(&self) -> Result<(), Refusal> {
+        let mut after = Some(String::new());
+        while let Some(place) = after {
+            let _still = self.0.moving.write().await;
+            let swept = self.0.desk.own(&self.session(), Sweep { after: place }).await?;
+            let swept: Swept = serde_json::from_value(swept).map_err(fault)?;
+            for digest in swept.digests {
+                self.remove(digest).await?;
+            }
+            after = swept.next;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, digest: String) -> Result<(), Refusal> {
+        let folder = self.0.folder.clone();
+        blocking(move || folder.remove(&digest).map_err(BlobError::from)).await?.map_err(refused)
+    }
+
+    fn session(&self) -> Session {
+        Session::of_hub("blobs", self.0.organisation.clone())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
+) -> Result<Result<T, BlobError>, Refusal> {
+    tokio::task::spawn_blocking(work).await.map_err(fault)
+}
+
+fn fault(why: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Sort::Failed, "blob-fault", why.to_string()).blaming(Blame::Us)
+}
+
+fn busy() -> Refusal {
+    let detail = format!("{BLOB_UPLOADS_MAX} blobs are on their way in; ask again in a moment");
+    Refusal::new(Sort::Later, "busy", detail)
+}
+
+fn refused(error: BlobError) -> Refusal {
+    let detail = error.to_string();
+    match error {
+        BlobError::DigestDiffers { .. } => Refusal::new(Sort::Malformed, "digest-differs", detail),
+        BlobError::TooLarge { .. } => Refusal::new(Sort::TooMuch, "blob-too-large", detail),
+        BlobError::File(FileError::TooLarge { .. }) => Refusal::new(Sort::TooMuch, "blob-too-large", detail),
+        BlobError::File(file) if file.is_disk_full() => Fault::new(FaultKind::DiskFull, detail).into(),
+        BlobError::File(_) => Refusal::new(Sort::Failed, "blob-unreadable", detail),
+    }
+}
+
+/// The route, beside the operation table.
+pub fn router() -> Router<Arc<Shared>> {
+    let blob = get(fetch).put(store).layer(DefaultBodyLimit::disable());
+    Router::new().route("/api/v1/blobs/{digest}", blob)
+}
+
+fn digest(text: &str) -> Result<Digest, Refusal> {
+    let wrong = |why| Refusal::new(Sort::Malformed, "bad-digest", format!("the blob's SHA-256: {why}"));
+    text.parse().map_err(wrong)
+}
+
+async fn store(
+    State(shared): State<Arc<Shared>>,
+    Path(named): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let session = shared.desk.session(bearer(&headers)?).await?;
+    let digest = digest(&named)?;
+    shared.blobs.receive(&session, digest.clone(), body).await?;
+    let kept = shared.desk.own(&session, Find { digest }).await?;
+    Ok(([(header::CONTENT_TYPE, JSON)], kept.to_string()).into_response())
+}
+
+async fn fetch(
+    State(shared): State<Arc<Shared>>,
+    Path(named): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = shared.desk.session(bearer(&headers)?).await?;
+    let digest = digest(&named)?;
+    shared.desk.own(&session, Find { digest: digest.clone() }).await?;
+    let folder = shared.blobs.0.folder.clone();
+    let opened = tokio::task::spawn_blocking(move || folder.open_file(digest.as_str())).await;
+    let (file, bytes) = opened.map_err(fault)?.map_err(fault)?;
+    let content_type = [(header::CONTENT_TYPE, "application/octet-stream")];
+    Ok((content_type, Body::new(FileBody::new(file, bytes))).into_response())
+}

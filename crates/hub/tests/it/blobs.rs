@@ -1,0 +1,98 @@
+//! Blobs over the people's listener, with curl; what a crash leaves; what is swept.
+use crate::support::{Running, have, output};
+use fleet::permission::Session;
+use fleet::text::Slug;
+use serde_json::{Value as Json, json};
+
+const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+const OTHER: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn token(hub: &Running, account: &str, permission: &str) -> String {
+    hub.ask("account add", json!({"account": account, "permission": permission})).expect("added");
+    let issued = hub.ask("token issue", json!({"account": account, "label": "test"})).expect("issued");
+    issued["secret"].as_str().expect("a secret").into()
+}
+
+/// The status, and what was answered.
+fn curl(hub: &Running, token: &str, digest: &str, upload: Option<&str>) -> (String, Vec<u8>) {
+    let url = format!("https://{}/api/v1/blobs/{digest}", hub.people);
+    let bearer = format!("Authorization: Bearer {token}");
+    let mut words = vec!["--silent", "--max-time", "10", "--cacert", "hub/ca.pem", "--header", &bearer];
+    words.extend(["--write-out", "%{http_code}", "--output", "answer"]);
+    if let Some(file) = upload {
+        words.extend(["--upload-file", file]);
+    }
+    words.push(&url);
+    let status = output(hub.folder.path(), "curl", &words).stdout;
+    (String::from_utf8_lossy(&status).into_owned(), std::fs::read(hub.path("answer")).unwrap_or_default())
+}
+
+fn code(answer: &[u8]) -> String {
+    let json: Json = serde_json::from_slice(answer).unwrap_or_default();
+    json["code"].as_str().unwrap_or_default().into()
+}
+
+#[test]
+fn blobs_are_brought_and_fetched_by_their_digest() {
+    if !have("blobs::blobs_are_brought", &["curl"]) {
+        return;
+    }
+    let hub = Running::start();
+    std::fs::write(hub.path("abc"), "abc").expect("written");
+    let (operator, viewer) = (token(&hub, "olga", "operate"), token(&hub, "vera", "view"));
+    let (status, answer) = curl(&hub, &operator, ABC, None);
+    assert_eq!((status.as_str(), code(&answer).as_str()), ("404", "blob-unknown"));
+    let refused = |token: &str, digest: &str, expect: (&str, &str)| {
+        let (status, answer) = curl(&hub, token, digest, Some("abc"));
+        assert_eq!((status.as_str(), code(&answer).as_str()), expect, "{digest}");
+        assert!(!hub.path("hub/blobs").join(digest).exists());
+    };
+    refused(&operator, OTHER, ("400", "digest-differs"));
+    refused(&operator, &ABC.to_uppercase(), ("400", "bad-digest"));
+    refused(&operator, "..%2fstate.db", ("400", "bad-digest"));
+    refused(&viewer, ABC, ("403", "not-permitted"));
+    refused("nobody", ABC, ("401", "not-signed-in"));
+    for _ in 0..2 {
+        let (status, answer) = curl(&hub, &operator, ABC, Some("abc"));
+        let answer: Json = serde_json::from_slice(&answer).expect("JSON");
+        assert_eq!((status.as_str(), answer), ("200", json!({"digest": ABC, "bytes": 3})));
+    }
+    assert_eq!(curl(&hub, &viewer, ABC, None), ("200".into(), b"abc".to_vec()));
+    assert_eq!(curl(&hub, "nobody", ABC, None).0, "401");
+    let large: Vec<u8> = (0..700_000_u32).flat_map(u32::to_be_bytes).collect();
+    let session = Session::of_hub("test", Slug::main());
+    let digest = hub.runtime.block_on(hub.blobs.put(&session, large.clone())).expect("kept");
+    assert!(curl(&hub, &viewer, digest.as_str(), None) == ("200".into(), large.clone()), "many pieces");
+    let read = hub.runtime.block_on(hub.blobs.get(&session, digest.clone(), large.len()));
+    assert_eq!(read.expect("read"), large);
+    let refusal = hub.runtime.block_on(hub.blobs.get(&session, digest, 7)).expect_err("too large");
+    assert_eq!(refusal.code, "blob-too-large");
+}
+
+#[test]
+fn a_start_removes_what_a_crash_left_and_keeps_what_has_a_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let blobs = folder.path().join("hub/blobs");
+    io::files::create_private_dir(&folder.path().join("hub")).expect("a folder");
+    io::files::create_private_dir(&blobs).expect("a folder");
+    // A crash before the file had its name; and one between its name and its row.
+    std::fs::write(blobs.join(format!(".{ABC}.0123456789abcdef.partial")), "ab").expect("written");
+    std::fs::write(blobs.join(ABC), "abc").expect("written");
+    std::fs::write(blobs.join("somebody's notes"), "").expect("written");
+    let hub = Running::start_in(folder);
+    let session = Session::of_hub("test", Slug::main());
+    // The second look waits for the one at the start.
+    hub.runtime.block_on(hub.blobs.sweep_orphans()).expect("swept");
+    let names = || {
+        let mut names: Vec<_> = std::fs::read_dir(&blobs).expect("a list").collect();
+        names.sort_by_key(|entry| entry.as_ref().expect("an entry").file_name());
+        names.into_iter().map(|e| e.expect("an entry").file_name().into_string().expect("text")).collect()
+    };
+    let found: Vec<String> = names();
+    assert_eq!(found, ["somebody's notes"]);
+    hub.runtime.block_on(hub.blobs.put(&session, b"abc".to_vec())).expect("kept");
+    hub.runtime.block_on(hub.blobs.sweep_orphans()).expect("swept");
+    hub.runtime.block_on(hub.blobs.sweep()).expect("swept");
+    let found: Vec<String> = names();
+    assert_eq!(found, [ABC, "somebody's notes"]);
+}
