@@ -87,7 +87,8 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 impl Answerer {
     fn new(row: &OperationRow, words: &ArgMatches) -> Result<Self, Failure> {
         if let (Kind::Read, Some(data)) = (row.kind, words.try_get_one::<PathBuf>("data").ok().flatten()) {
-            return Ok(Answerer::Folder(Local::open(data)?));
+            let postgres = words.try_get_one::<String>("postgres").ok().flatten();
+            return Ok(Answerer::Folder(Local::open(data, postgres)?));
         }
         let target = TargetWords::from_arg_matches(words).map_err(usage)?.find()?;
         let chosen = words.try_get_one::<String>("idempotency-key").ok().flatten().cloned();

@@ -184,14 +184,19 @@ fn face_arguments(row: &OperationRow) -> Vec<Arg> {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON, one line");
     let mut arguments = vec![json];
     match row.kind {
-        Kind::Read => arguments.push(
+        Kind::Read => arguments.extend([
             Arg::new("data")
                 .long("data")
                 .value_name("FOLDER")
                 .value_parser(value_parser!(PathBuf))
                 .conflicts_with_all(["hub", "url"])
                 .help("Look into a hub's folder, without a hub"),
-        ),
+            Arg::new("postgres")
+                .long("postgres")
+                .value_name("CONFIG")
+                .requires("data")
+                .help("With --data: the PostgreSQL that holds this hub's state"),
+        ]),
         Kind::Write => arguments.push(
             Arg::new("idempotency-key")
                 .long("idempotency-key")

@@ -20,21 +20,15 @@ pub struct Local {
 }
 
 impl Local {
-    /// Opens the folder of a hub. It blocks, and may be done beside a running hub.
+    /// Opens the folder of a hub, whose state may be in a PostgreSQL. It blocks, and may be done beside a
+    /// running hub.
     ///
     /// # Errors
-    /// [`Failure::Failed`] when it is no hub's folder, or its state is elsewhere (PostgreSQL).
-    pub fn open(data: &Path) -> Result<Self, Failure> {
+    /// [`Failure::Failed`] when it is no hub's folder, or its state is elsewhere.
+    pub fn open(data: &Path, postgres: Option<&String>) -> Result<Self, Failure> {
         let key = hub::folder::checkpoint_key(data)
             .map_err(|why| failed(format!("{} is not the folder of a hub: {why}", data.display())))?;
-        let path = hub::folder::database_path(data);
-        if !path.exists() {
-            return Err(failed(format!(
-                "{} is missing; a hub that keeps its state in PostgreSQL is asked without --data",
-                path.display()
-            )));
-        }
-        let store = Store::open_read_only(Place::Sqlite(path), hub::clock())
+        let store = Store::open_read_only(place(data, postgres)?, hub::clock())
             .map_err(|fault| failed(format!("{}: {}", data.display(), fault.detail)))?;
         Ok(Local { store, env: Arc::new(Env { checkpoint_key: Some(key) }) })
     }
@@ -55,4 +49,18 @@ impl Local {
         let ended = |_| Refusal::new(Sort::Failed, "reader-ended", "the reader ended without an answer");
         answer.blocking_recv().map_err(ended)?
     }
+}
+
+fn place(data: &Path, postgres: Option<&String>) -> Result<Place, Failure> {
+    if let Some(config) = postgres {
+        return Ok(Place::Postgres(config.clone()));
+    }
+    let path = hub::folder::database_path(data);
+    if path.exists() {
+        return Ok(Place::Sqlite(path));
+    }
+    Err(failed(format!(
+        "{} is missing; is the state of this hub in a PostgreSQL? --postgres",
+        path.display()
+    )))
 }
