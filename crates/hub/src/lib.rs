@@ -43,14 +43,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use store::{Place, Settings as StoreSettings, Store};
+use store::{Committed, Place, Settings as StoreSettings, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wire::key::KeyRefused;
 use wire::{PublicKey, Signer};
 
 /// What a hub is told. Only the folder has no default.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Its folder.
     pub data: PathBuf,
@@ -66,6 +66,8 @@ pub struct Settings {
     pub organisation: Slug,
     /// Whether a URL that a device or a file names may lead to this machine.
     pub fetch_loopback: bool,
+    /// Told of what was committed, after the hub itself and before anybody is answered.
+    pub committed: Option<Committed>,
 }
 
 impl Settings {
@@ -80,6 +82,7 @@ impl Settings {
             postgres: None,
             organisation: Slug::main(),
             fetch_loopback: false,
+            committed: None,
         }
     }
 }
@@ -147,8 +150,11 @@ impl Hub {
         let env = Env { checkpoint_key: Some(checkpoint_key) };
         let connections = Arc::new(Connections::default());
         let mut store_settings = StoreSettings::new(place, env.clone(), clock());
-        let watching = connections.clone();
-        store_settings.committed = Some(Arc::new(move |links| watching.committed(links)));
+        let (watching, told) = (connections.clone(), settings.committed.clone());
+        store_settings.committed = Some(Arc::new(move |links| {
+            watching.committed(links);
+            told.iter().for_each(|told| told(links));
+        }));
         let store = Store::open(store_settings).map_err(StartError::Store)?;
         let desk = Desk::new(store, env);
         let blobs = Blobs::new(desk.clone(), folder.blobs().clone(), settings.organisation.clone());

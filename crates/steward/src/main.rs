@@ -7,6 +7,7 @@ mod call;
 mod cli;
 mod demo;
 mod failure;
+mod kill;
 mod limits;
 mod local;
 mod log;

@@ -1,5 +1,6 @@
 //! `steward serve`: a hub's process, from its start to its clean end.
 use crate::failure::{Failure, failed};
+use crate::kill::KillAt;
 use crate::limits::FIRST_ANSWER_SECONDS_MAX;
 use crate::log;
 use crate::print::line;
@@ -32,6 +33,9 @@ pub struct ServeWords {
     /// Stop when standard input ends: for a program that starts the hub and may be killed
     #[arg(long)]
     until_input_ends: bool,
+    /// For tests: kill this process at an entry of its journal
+    #[arg(long, hide = true, value_name = "ENTRY[:MILLISECONDS]")]
+    kill_at: Option<KillAt>,
 }
 
 /// Runs a hub until it is told to stop.
@@ -46,7 +50,8 @@ pub fn run(words: ServeWords) -> Result<(), Failure> {
         let _entered = runtime.enter();
         io::files::survive_file_size_limit().map_err(failed)?;
     }
-    let Settings { hub, ready_files, .. } = settings;
+    let Settings { mut hub, ready_files, .. } = settings;
+    hub.committed = words.kill_at.map(KillAt::committed);
     let hub = Hub::open(hub).map_err(failed)?;
     // From here on the folder is ours: what an earlier hub left there is no longer true.
     for file in &ready_files {

@@ -1,14 +1,19 @@
 //! A hub as a child process: started, waited for, asked, ended by its handle.
-use crate::failure::{Failure, failed};
-use crate::limits::{DEMO_END_SECONDS_MAX, DEMO_LOG_BYTES_MAX, DEMO_START_SECONDS_MAX, DEMO_START_TRIES_MAX};
+use crate::failure::{Failure, failed, usage};
+use crate::limits::{
+    DEMO_END_SECONDS_MAX, DEMO_FILE_BYTES_MAX, DEMO_LOG_BYTES_MAX, DEMO_START_SECONDS_MAX,
+    DEMO_START_TRIES_MAX,
+};
 use crate::remote::Remote;
 use crate::serve::ANNOUNCEMENT;
 use crate::settings::READY_FILE;
 use crate::target::{Target, read_ready};
 use fleet::operation::OperationRow;
 use hub::start::Ready;
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 use std::fs::OpenOptions;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,12 +27,51 @@ const IN_USE: &str = "is in use by";
 /// Between two tries while the hub of a killed demo notices that it is alone.
 const TRY_AGAIN_MILLIS: u64 = 250;
 
+/// What keeps a hub's addresses, so that what was made with them stays true when it is started again.
+#[derive(Serialize, Deserialize)]
+struct Addresses {
+    people: SocketAddr,
+    devices: SocketAddr,
+}
+
+impl Addresses {
+    fn path(folder: &Path) -> PathBuf {
+        folder.with_extension("addresses.json")
+    }
+
+    fn read(folder: &Path) -> Result<Option<Self>, Failure> {
+        match io::files::read_limited(&Self::path(folder), DEMO_FILE_BYTES_MAX) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(usage),
+            Err(why) if why.is_missing() => Ok(None),
+            Err(why) => Err(failed(why)),
+        }
+    }
+
+    /// Those of a hub that has just started.
+    fn keep(folder: &Path, ready: &Ready) -> Result<(), Failure> {
+        let address = |url: &str| url.trim_start_matches("https://").parse().map_err(failed);
+        let addresses = Addresses { people: address(&ready.people)?, devices: address(&ready.devices)? };
+        let json = serde_json::to_vec(&addresses).map_err(failed)?;
+        io::files::write_atomic(&Self::path(folder), &json, 0o600).map_err(failed)
+    }
+}
+
+/// How a hub is started.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Words for `steward serve`.
+    pub words: Vec<String>,
+}
+
 /// A running hub.
 pub struct HubProcess {
     /// Its folder.
     pub folder: PathBuf,
     /// What its ready-file says.
     pub ready: Ready,
+    start: Start,
     remote: Remote,
     child: Child,
     /// Kept open, so that the hub may write to it.
@@ -35,25 +79,27 @@ pub struct HubProcess {
 }
 
 impl HubProcess {
-    /// Starts a hub on `folder` and waits until it answers.
+    /// Starts a hub and waits until it answers.
     ///
     /// # Errors
     /// [`Failure::Failed`], with the end of its log.
-    pub async fn start(folder: PathBuf) -> Result<Self, Failure> {
+    pub async fn start(start: Start) -> Result<Self, Failure> {
         for _ in 1..DEMO_START_TRIES_MAX {
-            match Self::try_start(&folder).await {
+            match Self::try_start(&start).await {
                 Err(Failure::Failed(why)) if why.contains(IN_USE) => {
                     sleep(Duration::from_millis(TRY_AGAIN_MILLIS)).await;
                 }
                 started => return started,
             }
         }
-        Self::try_start(&folder).await
+        Self::try_start(&start).await
     }
 
-    async fn try_start(folder: &Path) -> Result<Self, Failure> {
+    async fn try_start(start: &Start) -> Result<Self, Failure> {
+        let folder = &start.folder;
         let log = folder.with_extension("log");
-        let mut child = spawn(folder, &log)?;
+        let known = Addresses::read(folder)?;
+        let mut child = spawn(start, known.as_ref(), &log)?;
         let output = child.stdout.take().ok_or_else(|| failed("the hub has no output"))?;
         let mut output = BufReader::new(output).lines();
         let within = Duration::from_secs(DEMO_START_SECONDS_MAX);
@@ -63,8 +109,11 @@ impl HubProcess {
             return Err(failed(format!("the hub on {} did not start: {}", folder.display(), end_of(&log))));
         }
         let ready = read_ready(&folder.join(READY_FILE))?;
+        if known.is_none() {
+            Addresses::keep(folder, &ready)?;
+        }
         let remote = Remote::new(&Target::of(&ready)?)?;
-        Ok(HubProcess { folder: folder.into(), ready, remote, child, _output: output })
+        Ok(HubProcess { folder: folder.clone(), ready, start: start.clone(), remote, child, _output: output })
     }
 
     /// Asks for the operation called `name`, under a random idempotency key.
@@ -112,6 +161,26 @@ impl HubProcess {
         Remote::new(&Target { token: token.into(), ..Target::of(&self.ready)? })
     }
 
+    /// The number of the newest entry of its journal; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn journal_head(&mut self) -> Result<i64, Failure> {
+        let newest = self.call("audit list", json!({"limit": 1})).await?;
+        Ok(newest["items"][0]["seq"].as_i64().unwrap_or_default())
+    }
+
+    /// Says whether it has ended by itself.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it has.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        match self.child.try_wait().map_err(failed)? {
+            None => Ok(()),
+            Some(status) => Err(failed(format!("the hub on {} ended with {status}", self.folder.display()))),
+        }
+    }
+
     /// How much memory it has in use, as the kernel says.
     pub fn rss_bytes(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
@@ -145,7 +214,7 @@ impl HubProcess {
     /// # Errors
     /// As [`HubProcess::start`].
     pub async fn start_again(&mut self) -> Result<(), Failure> {
-        *self = Self::start(self.folder.clone()).await?;
+        *self = Self::start(self.start.clone()).await?;
         Ok(())
     }
 }
@@ -159,7 +228,7 @@ pub fn row(name: &str) -> Result<&'static OperationRow, Failure> {
     fleet::operation(noun, verb).ok_or_else(|| failed(format!("there is no operation `{name}`")))
 }
 
-fn spawn(folder: &Path, log: &Path) -> Result<Child, Failure> {
+fn spawn(start: &Start, known: Option<&Addresses>, log: &Path) -> Result<Child, Failure> {
     let program = std::env::current_exe().map_err(failed)?;
     let log = OpenOptions::new()
         .create(true)
@@ -168,9 +237,12 @@ fn spawn(folder: &Path, log: &Path) -> Result<Child, Failure> {
         .mode(0o600)
         .open(log)
         .map_err(|why| failed(format!("{}: {why}", log.display())))?;
-    Command::new(&program)
-        .args(["serve", "--until-input-ends", "--data"])
-        .arg(folder)
+    let mut command = Command::new(&program);
+    command.args(["serve", "--until-input-ends", "--data"]).arg(&start.folder).args(&start.words);
+    if let Some(Addresses { people, devices }) = known {
+        command.args(["--listen", &people.to_string(), "--listen-devices", &devices.to_string()]);
+    }
+    command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)

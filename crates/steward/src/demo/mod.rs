@@ -18,6 +18,7 @@ mod site;
 mod story;
 
 use crate::failure::{Failure, failed, usage};
+use crate::kill::KillAt;
 use crate::limits::DEMO_DEVICES_MAX;
 use crate::print::line;
 use clap::builder::PossibleValuesParser;
@@ -65,6 +66,34 @@ pub struct DemoWords {
     /// Milliseconds between two steps [default: 300; 0 with --headless]
     #[arg(long, value_name = "MILLISECONDS")]
     pace: Option<u64>,
+    /// A PostgreSQL for the operator's hub, as `host=... user=... dbname=...`; SQLite otherwise
+    #[arg(long, value_name = "CONFIG")]
+    postgres: Option<String>,
+    /// For tests: kill a hub, or the devices' process, at an entry of a journal
+    #[arg(long, hide = true, value_name = "operator|manufacturer|devices:ENTRY[:MILLISECONDS]")]
+    kill: Option<String>,
+}
+
+impl DemoWords {
+    /// What the hubs are told, and when this process kills itself.
+    fn tell(&self, curtain: &mut Curtain) -> Result<Option<KillAt>, Failure> {
+        if let Some(config) = &self.postgres {
+            curtain.operator.extend(["--postgres".into(), config.clone()]);
+        }
+        let Some((who, at)) = self.kill.as_deref().map(|kill| kill.split_once(':').unwrap_or((kill, "")))
+        else {
+            return Ok(None);
+        };
+        let at: KillAt = at.parse().map_err(usage)?;
+        let words = ["--kill-at".to_owned(), at.to_string()];
+        match who {
+            "operator" => curtain.operator.extend(words),
+            "manufacturer" => curtain.manufacturer.extend(words),
+            "devices" => return Ok(Some(at)),
+            other => return Err(usage(format!("there is nobody called `{other}` to kill"))),
+        }
+        Ok(None)
+    }
 }
 
 /// Plays the story.
@@ -80,10 +109,11 @@ pub fn run(words: &DemoWords) -> Result<(), Failure> {
     io::files::create_private_dir(&folder).map_err(failed)?;
     let plan = Plan::of_folder(&folder, words.devices, words.seed, Plan::new(DEVICES, SEED))?;
     let pace = words.pace.unwrap_or(if words.headless { 0 } else { PACE_MILLIS });
-    let curtain = Curtain::new(folder.clone(), plan, Duration::from_millis(pace), words.json);
+    let mut curtain = Curtain::new(folder.clone(), plan, Duration::from_millis(pace), words.json);
+    let kill = words.tell(&mut curtain)?;
     // One thread: what it starts is its own child for as long as it lives.
     let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let done = runtime.block_on(Box::pin(play(curtain, words)));
+    let done = runtime.block_on(Box::pin(play(curtain, words, kill)));
     if words.data.is_none() {
         clean_up(&folder, &done);
     }
@@ -98,9 +128,12 @@ fn clean_up(folder: &Path, done: &Result<(), Failure>) {
     }
 }
 
-async fn play(curtain: Curtain, words: &DemoWords) -> Result<(), Failure> {
+async fn play(curtain: Curtain, words: &DemoWords, kill: Option<KillAt>) -> Result<(), Failure> {
     let begin = Instant::now();
     let mut scene = curtain.open().await?;
+    if let Some(at) = kill {
+        scene.kill_devices(at)?;
+    }
     let played = tell(&mut scene, words, begin).await;
     if played.is_ok() && !words.headless {
         stay(&scene).await?;
@@ -144,6 +177,7 @@ async fn summary(scene: &mut Scene, invariants: Map<String, Json>, begin: Instan
         "onboarded": onboarded.len(),
         "retired": counts["retired"],
         "invariants": invariants,
+        "chapters": scene.chapters,
         "journal_entries": entries.len(),
         "wall_s": (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         "hub_rss_bytes": scene.operator.rss_bytes(),

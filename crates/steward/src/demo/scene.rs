@@ -1,14 +1,20 @@
 //! What the story, the damage and the invariants work on.
 use super::device::DeviceFolder;
-use super::hubs::HubProcess;
+use super::hubs::{HubProcess, Start, row};
 use super::plan::{Plan, Planned};
 use super::site::Site;
 use crate::failure::{Failure, failed};
+use crate::kill::KillAt;
 use crate::limits::ALL_PAGE_ITEMS_MAX;
 use crate::print::line;
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::time::sleep;
+
+/// Between two looks at the journal of whoever waits for an entry.
+const LOOK_MILLIS: u64 = 5;
 
 /// A write that a hub answered: the operation, and the id of the device.
 pub type Written = (&'static str, String);
@@ -19,6 +25,21 @@ pub struct Curtain {
     plan: Plan,
     pace: Duration,
     aside: bool,
+    /// Words for the `steward serve` of the operator's hub.
+    pub operator: Vec<String>,
+    /// Words for the `steward serve` of the manufacturer's hub.
+    pub manufacturer: Vec<String>,
+}
+
+/// A chapter of the story, and how far the journals were when it began.
+#[derive(Clone, Debug, Serialize)]
+pub struct Chapter {
+    /// Its name.
+    pub name: &'static str,
+    /// The newest entry of the operator's journal.
+    pub operator: i64,
+    /// The newest entry of the manufacturer's journal.
+    pub manufacturer: i64,
 }
 
 /// Two running hubs and what was done so far.
@@ -35,6 +56,8 @@ pub struct Scene {
     pub devices: Vec<String>,
     /// What was written at the operator's hub.
     pub written: Vec<Written>,
+    /// The chapters that have begun.
+    pub chapters: Vec<Chapter>,
     folder: PathBuf,
     pace: Duration,
     aside: bool,
@@ -43,7 +66,7 @@ pub struct Scene {
 impl Curtain {
     /// A scene in `folder`. `aside` says that standard output is for the summary alone.
     pub fn new(folder: PathBuf, plan: Plan, pace: Duration, aside: bool) -> Self {
-        Curtain { folder, plan, pace, aside }
+        Curtain { folder, plan, pace, aside, operator: Vec::new(), manufacturer: Vec::new() }
     }
 
     /// Starts both hubs.
@@ -51,13 +74,13 @@ impl Curtain {
     /// # Errors
     /// [`Failure::Failed`] when one does not start.
     pub async fn open(self) -> Result<Scene, Failure> {
-        let Curtain { folder, plan, pace, aside } = self;
-        let (manufacturer, operator) = tokio::try_join!(
-            HubProcess::start(folder.join("manufacturer")),
-            HubProcess::start(folder.join("operator"))
-        )?;
-        let (site, devices, written) = (Site::new(), Vec::new(), Vec::new());
-        let scene = Scene { operator, manufacturer, site, plan, devices, written, folder, pace, aside };
+        let Curtain { folder, plan, pace, aside, operator, manufacturer } = self;
+        let start = |name: &str, words| HubProcess::start(Start { folder: folder.join(name), words });
+        let (manufacturer, operator) =
+            tokio::try_join!(start("manufacturer", manufacturer), start("operator", operator))?;
+        let (site, devices, written, chapters) = (Site::new(), Vec::new(), Vec::new(), Vec::new());
+        let scene =
+            Scene { operator, manufacturer, site, plan, devices, written, chapters, folder, pace, aside };
         scene.tell(format!("The manufacturer's hub is at {}.", scene.manufacturer.ready.people))?;
         scene.tell(format!("The operator's hub is at {}.", scene.operator.ready.people))?;
         Ok(scene)
@@ -83,8 +106,46 @@ impl Scene {
     /// The output could not be written.
     pub async fn step(&self, text: String) -> Result<(), Failure> {
         self.tell(text)?;
-        tokio::time::sleep(self.pace).await;
+        sleep(self.pace).await;
         Ok(())
+    }
+
+    /// Begins a chapter, and tells it.
+    ///
+    /// # Errors
+    /// [`Failure`], as a hub says it.
+    pub async fn chapter(&mut self, name: &'static str, text: String) -> Result<(), Failure> {
+        let operator = self.operator.journal_head().await?;
+        let manufacturer = self.manufacturer.journal_head().await?;
+        self.chapters.push(Chapter { name, operator, manufacturer });
+        self.step(text).await
+    }
+
+    /// Kills this process, and with it the devices, once the operator's journal has come so far.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when the operator's hub cannot be asked.
+    pub fn kill_devices(&self, at: KillAt) -> Result<(), Failure> {
+        let (mut remote, row) = (self.operator.asked_with(&self.operator.ready.token)?, row("audit list")?);
+        tokio::spawn(async move {
+            loop {
+                let newest = remote.call(row, &json!({"limit": 1}), "look").await.unwrap_or_default();
+                if newest["items"][0]["seq"].as_i64().is_some_and(|seq| seq >= at.entry) {
+                    return at.now();
+                }
+                sleep(Duration::from_millis(LOOK_MILLIS)).await;
+            }
+        });
+        Ok(())
+    }
+
+    /// Says whether a hub has ended by itself.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when one has.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        self.operator.check()?;
+        self.manufacturer.check()
     }
 
     /// An idempotency key of this story: the same when the demo is started again.

@@ -92,6 +92,7 @@ pub async fn admit_all(scene: &mut Scene) -> Result<(), Failure> {
     let end = Instant::now() + Duration::from_secs(DEMO_ONBOARDING_SECONDS_MAX);
     while !is_done(scene).await? {
         scene.site.check()?;
+        scene.check()?;
         if Instant::now() > end {
             let why = format!("not every device was at work within {DEMO_ONBOARDING_SECONDS_MAX} s");
             return Err(failed(why));

@@ -33,18 +33,20 @@ pub async fn sign_in(scene: &mut Scene) -> Result<(), Failure> {
 /// [`Failure`], as a hub or a device says it.
 pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     let planned = scene.plan.list();
-    scene.step(format!("{} devices are born at the factory.", planned.len())).await?;
+    scene.chapter("factory", format!("{} devices are born at the factory.", planned.len())).await?;
     factory::offer(scene).await?;
     factory::bear_all(scene, &planned).await?;
-    scene.step(format!("The operator trusts their maker, {MAKER}.")).await?;
+    scene.chapter("discovery", format!("The operator trusts their maker, {MAKER}.")).await?;
     trust(scene).await?;
     announce(scene, &planned).await?;
-    scene.step("All of them are switched on; the operator admits who asks.".into()).await?;
+    let text = "All of them are switched on; the operator admits who asks.";
+    scene.chapter("onboarding", text.into()).await?;
     site::switch_on(scene, &planned).await?;
     site::admit_all(scene).await?;
     meet(scene, &planned).await?;
     let retired = scene.plan.retired();
-    scene.step(format!("{} is retired: {WHY_RETIRED}.", planned[retired].name)).await?;
+    let text = format!("{} is retired: {WHY_RETIRED}.", planned[retired].name);
+    scene.chapter("end-of-life", text).await?;
     let device = scene.devices[retired].clone();
     retire(scene, retired, device, WHY_RETIRED).await
 }

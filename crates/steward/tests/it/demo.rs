@@ -37,6 +37,7 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
     assert_eq!(
         keys,
         [
+            "chapters",
             "devices",
             "hub_rss_bytes",
             "invariants",
