@@ -10,36 +10,34 @@ use serde_json::Value;
 
 use crate::limits::DEMO_SECONDS_MAX;
 
-/// Plays the story with `devices` devices and one seed.
+/// The headless demo, to be played with `words` more.
+pub fn command(steward: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(steward);
+    command.args(["demo", "--headless", "--json"]).args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
+/// Plays a story of `devices` devices and returns its summary.
 ///
 /// # Errors
 /// The demo could not be started, did not end in time, exited with a failure, or its last line is not a
 /// summary in which every invariant holds.
-pub fn play(steward: &Path, devices: u32, seed: u32) -> Result<(), String> {
-    let mut child = Command::new(steward)
-        .args([
-            "demo",
-            "--headless",
-            "--json",
-            "--devices",
-            &devices.to_string(),
-            "--seed",
-            &seed.to_string(),
-        ])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+pub fn play(command: &mut Command, devices: u32) -> Result<Value, String> {
+    let program = command.get_program().to_owned();
+    let mut child = command
         .spawn()
-        .map_err(|error| format!("{} could not be started: {error}", steward.display()))?;
+        .map_err(|error| format!("{} could not be started: {error}", Path::new(&program).display()))?;
     let last = last_line(&mut child);
     if last.is_err() {
         let _ = child.kill();
     }
     let status = child.wait().map_err(|error| format!("could not wait for it: {error}"))?;
-    judge(&last?, devices)?;
-    if status.success() { Ok(()) } else { Err(format!("it ended with {status}")) }
+    let summary = judge(&last?, devices)?;
+    if status.success() { Ok(summary) } else { Err(format!("it ended with {status}")) }
 }
 
-/// Shows what the demo writes, until it closes its output, and returns the last line.
+/// Reads what the demo writes, until it closes its output, and returns the last line.
 fn last_line(child: &mut Child) -> Result<String, String> {
     let (sender, receiver) = mpsc::sync_channel(0);
     if let Some(stdout) = child.stdout.take() {
@@ -51,10 +49,7 @@ fn last_line(child: &mut Child) -> Result<String, String> {
     let mut last = String::new();
     loop {
         match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => {
-                println!("{line}");
-                last = line;
-            }
+            Ok(line) => last = line,
             Err(RecvTimeoutError::Disconnected) => return Ok(last),
             Err(RecvTimeoutError::Timeout) => {
                 return Err(format!("it did not end within {DEMO_SECONDS_MAX} s"));
@@ -64,7 +59,7 @@ fn last_line(child: &mut Child) -> Result<String, String> {
 }
 
 /// Judges the summary: a JSON object of this many devices whose invariants are all true.
-fn judge(summary: &str, devices: u32) -> Result<(), String> {
+fn judge(summary: &str, devices: u32) -> Result<Value, String> {
     let summary: Value = serde_json::from_str(summary)
         .map_err(|error| format!("its last line is no JSON ({error}): {summary}"))?;
     if summary["devices"] != devices {
@@ -80,7 +75,7 @@ fn judge(summary: &str, devices: u32) -> Result<(), String> {
         .map(|(name, _)| name.as_str())
         .collect();
     if broken.is_empty() {
-        Ok(())
+        Ok(summary)
     } else {
         Err(format!("invariants that do not hold: {}", broken.join(", ")))
     }
@@ -90,7 +85,7 @@ fn judge(summary: &str, devices: u32) -> Result<(), String> {
 mod tests {
     use std::path::Path;
 
-    use super::{judge, play};
+    use super::{command, judge, play};
 
     fn check(summary: &str, expect: &str) {
         let outcome = judge(summary, 5).err().unwrap_or_default();
@@ -116,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_program_that_says_nothing_fails() {
-        assert!(play(Path::new("/bin/true"), 5, 1).unwrap_err().starts_with("its last line is no JSON"));
-        assert!(play(Path::new("/nonexistent/steward"), 5, 1).unwrap_err().contains("could not be started"));
+        let played = |program: &str| play(&mut command(Path::new(program), &[]), 5).unwrap_err();
+        assert!(played("/bin/true").starts_with("its last line is no JSON"));
+        assert!(played("/nonexistent/steward").contains("could not be started"));
     }
 }

@@ -5,12 +5,14 @@
 
 mod cargo_test;
 mod demo;
+mod kills;
 mod licences;
 mod limits;
 mod new_room;
 mod packages;
 mod postgres;
 mod programs;
+mod soak;
 mod tally;
 mod test;
 
@@ -32,7 +34,12 @@ const WORDS: &[Word] = &[
         help: "all checks, as .ci/run calls them; --quick installs and starts nothing",
         run: test::main,
     },
-    Word { name: "soak", usage: "soak", help: "the long things (not yet)", run: |_| not_yet("soak") },
+    Word {
+        name: "soak",
+        usage: "soak [--kills N] [--seeds N]",
+        help: "the long things: 50 kills, 20 seeds, 200 devices",
+        run: soak::main,
+    },
     Word {
         name: "bench",
         usage: "bench NAME",

@@ -90,6 +90,17 @@ impl Server {
         format!("host={} user=postgres dbname=postgres", self.folder.0.display())
     }
 
+    /// Makes an empty database and returns how a client connects to it.
+    ///
+    /// # Errors
+    /// `createdb` is missing, or says why not.
+    pub fn database(&self, name: &str) -> Result<String, String> {
+        let createdb = programs::find("createdb").ok_or("createdb is missing")?;
+        let host = self.folder.0.display().to_string();
+        programs::output(Command::new(createdb).args(["-h", &host, "-U", "postgres", name]))?;
+        Ok(format!("host={host} user=postgres dbname={name}"))
+    }
+
     fn wait_until_ready(&self) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_secs(POSTGRES_START_SECONDS_MAX);
         let mut last = VecDeque::new();

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::tally::Tally;
-use crate::{cargo_test, demo, licences, packages, postgres, programs, usage_error};
+use crate::{cargo_test, demo, kills, licences, packages, postgres, programs, usage_error};
 
 /// Tests append a line `SKIP name: why` to the file that this names.
 const SKIPS_VARIABLE: &str = "STEWARD_SKIPS";
@@ -22,6 +22,9 @@ const NO_BROWSER_VARIABLE: &str = "STEWARD_NO_BROWSER";
 /// How many devices the demo has, and with which seed it plays.
 const DEMO_DEVICES: u32 = 5;
 const DEMO_SEED: u32 = 1;
+
+/// How many stories are killed; the last one's operator keeps its state in PostgreSQL, if there is one.
+const KILLS: usize = 3;
 
 /// In which runs a step takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "tests", what: "cargo test", when: When::Always, run: tests },
     Step { name: "demo", what: "the whole story, headless, 5 devices", when: When::Whole, run: play_demo },
+    Step { name: "kills", what: "three stories, each killed once", when: When::Whole, run: kill },
 ];
 
 /// The command line of the run.
@@ -219,12 +223,27 @@ fn tests(run: &mut Run) {
 }
 
 fn play_demo(run: &mut Run) {
-    let outcome = build_steward().and_then(|steward| demo::play(&steward, DEMO_DEVICES, DEMO_SEED));
-    run.check("demo", outcome);
+    let outcome = build_steward().and_then(|steward| {
+        let (devices, seed) = (DEMO_DEVICES.to_string(), DEMO_SEED.to_string());
+        demo::play(&mut demo::command(&steward, &["--devices", &devices, "--seed", &seed]), DEMO_DEVICES)
+    });
+    run.check("demo", outcome.map(|summary| println!("{summary}")));
+}
+
+fn kill(run: &mut Run) {
+    let server = run.postgres.take();
+    let on_postgres = usize::from(server.is_some());
+    let outcome = build_steward().and_then(|steward| {
+        kills::run(&steward, KILLS, on_postgres, server.as_ref(), |name, outcome| run.check(name, outcome))
+    });
+    run.postgres = server;
+    if outcome.is_err() {
+        run.check("kills", outcome);
+    }
 }
 
 /// Builds the program and returns its file.
-fn build_steward() -> Result<PathBuf, String> {
+pub fn build_steward() -> Result<PathBuf, String> {
     programs::run(programs::cargo().args(["build", "-p", "steward"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let here = std::env::current_dir().map_err(|error| format!("there is no current folder: {error}"))?;
