@@ -5,8 +5,9 @@
 //!
 //! Trust: [`key`] and [`digest`] carry [`certificate`] (reading, issuing, judging a path), [`csr`]
 //! and [`cms`]. On them stand the bodies that two sides exchange: [`est`], [`voucher`],
-//! [`audit_log`], [`status`] and [`control`]; [`mud`] is what a manufacturer publishes. Every reader is
-//! bounded by [`limits`] and never panics.
+//! [`audit_log`], [`status`] and [`control`]; [`mud`] is what a manufacturer publishes, [`plan`] what
+//! a gate makes of it, held against a [`packet`]. Every reader is bounded by [`limits`] and never
+//! panics.
 pub mod audit_log;
 pub mod certificate;
 pub mod cms;
@@ -20,6 +21,8 @@ pub mod key;
 pub mod limits;
 pub mod mud;
 pub mod oid;
+pub mod packet;
+pub mod plan;
 pub mod prefix;
 mod signed;
 pub mod signer;

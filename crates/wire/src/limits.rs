@@ -91,3 +91,27 @@ pub const CONTROL_NAME_CHARS_MAX: usize = 64;
 
 /// Most names that are told as not understood, and most wishes in one answer.
 pub const CONTROL_NAMES_MAX: usize = 16;
+
+/// Most VLAN tags of a frame that are read over.
+pub const PACKET_VLAN_TAGS_MAX: usize = 2;
+
+/// Most IPv6 extension headers of a packet that are read over.
+pub const PACKET_EXTENSION_HEADERS_MAX: usize = 8;
+
+/// Largest enforcement plan in JSON.
+pub const PLAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Most entries of one plan: those of a MUD file and the defaults.
+pub const PLAN_ENTRIES_MAX: usize = 2 * MUD_ACES_MAX + 64;
+
+/// Most addresses that are one device's, of each sort.
+pub const PLAN_ADDRESSES_MAX: usize = 64;
+
+/// Most conditions on the other side in one entry.
+pub const PLAN_REMOTES_MAX: usize = 16;
+
+/// Most addresses that one condition means.
+pub const PLAN_MEMBERS_MAX: usize = 1024;
+
+/// Longest id of an entry: two names of RFC 8519 in UTF-8 and a slash.
+pub const PLAN_ID_BYTES_MAX: usize = 2 * 64 * 4 + 1;

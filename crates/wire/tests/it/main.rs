@@ -8,5 +8,6 @@ mod csr;
 mod est;
 mod hostile;
 mod mud;
+mod plan;
 mod support;
 mod vectors;
