@@ -5,7 +5,7 @@
 //! and as many run in one process as it has memory for.
 //!
 //! Today a device joins and renews. It trusts the domain by a certificate that somebody laid into its
-//! folder. Not yet: vouchers (RFC 8995 sections 5.2 to 5.6), desired state, updates.
+//! folder, or by a voucher of its manufacturer (RFC 8995). Not yet: desired state, updates.
 //!
 //! Absent: everything that a hub decides. No decision rests on the device's wall clock: time is
 //! counted by the monotonic clock, and the server's `Date`, which TLS vouches for, says how old a

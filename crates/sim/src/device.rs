@@ -1,7 +1,9 @@
 //! A device: the agent's machine, what its memory has, and what its disk has.
 use crate::key::Key;
 use crate::random::Random;
-use agent::machine::{Change, Failure, Inventory, Moment, Output, Pledge, Stage, Timers};
+use agent::machine::{
+    Change, Failure, FirstTrust, Imprint, Inventory, Moment, Output, Pledge, Stage, Timers,
+};
 use wire::{Certificate, PublicKey};
 
 /// Who a device is to the hub.
@@ -19,6 +21,7 @@ pub enum Kind {
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     pub(crate) keys: Vec<Key>,
+    imprint: Option<Imprint>,
     anchors: Vec<Certificate>,
     ldevid: Option<Certificate>,
     /// The certificate that the registrar knows to have arrived.
@@ -62,6 +65,7 @@ impl Disk {
 
     pub(crate) fn store(&mut self, change: Change) {
         match change {
+            Change::Imprint(imprint) => self.imprint = Some(*imprint),
             Change::Anchors(anchors) => self.anchors = anchors,
             Change::Ldevid(ldevid) => self.ldevid = Some(*ldevid),
             Change::OnlyKey(only) => self.keys.retain(|key| *key.public() == only),
@@ -79,7 +83,9 @@ pub struct Device {
     /// What survives when power goes.
     pub disk: Disk,
     pub(crate) idevid: Certificate,
-    anchor: Certificate,
+    pub(crate) idevid_key: Key,
+    /// What it trusts as it comes from its maker or an installer.
+    trust: FirstTrust,
     pledge: Option<Pledge>,
     /// What it showed over the connection that is open.
     pub(crate) line: Option<Certificate>,
@@ -93,13 +99,13 @@ impl Device {
     pub(crate) fn new(
         serial_number: String,
         kind: Kind,
-        idevid: Certificate,
-        anchor: Certificate,
+        (idevid, idevid_key): (Certificate, Key),
+        trust: FirstTrust,
         random: Random,
     ) -> Self {
         let disk = Disk::default();
         let (pledge, line, life, started_at) = (None, None, 0, 0);
-        Self { serial_number, kind, disk, idevid, anchor, pledge, line, life, started_at, random }
+        Self { serial_number, kind, disk, idevid, idevid_key, trust, pledge, line, life, started_at, random }
     }
 
     /// Whether it is enrolled, and says so.
@@ -112,7 +118,7 @@ impl Device {
         (self.started_at, self.line) = (now, None);
         let inventory = Inventory {
             idevid: self.idevid.clone(),
-            anchor: self.anchor.clone(),
+            trust: self.trust(),
             anchors: self.disk.anchors.clone(),
             ldevid: self.disk.ldevid.clone(),
             keys: self.disk.keys.iter().map(|key| key.public().clone()).collect(),
@@ -123,6 +129,14 @@ impl Device {
         let (pledge, output) = Pledge::resume(registrar, Timers::default(), inventory, moment)?;
         self.pledge = Some(pledge);
         Ok(output)
+    }
+
+    fn trust(&self) -> FirstTrust {
+        let mut trust = self.trust.clone();
+        if let FirstTrust::Manufacturer { pinned, .. } = &mut trust {
+            *pinned = self.disk.imprint.as_ref().map(|imprint| Box::new(imprint.pinned.clone()));
+        }
+        trust
     }
 
     /// Power goes: what is under way reaches nobody.
@@ -143,6 +157,6 @@ impl Device {
     }
 
     fn moment(&mut self, now: u64) -> Moment {
-        Moment { now: now.saturating_sub(self.started_at), random: self.random.next() }
+        Moment { now: now.saturating_sub(self.started_at), random: u128::from_le_bytes(self.random.bytes()) }
     }
 }

@@ -1,9 +1,9 @@
 //! What a server's answers mean.
-use super::check::{LdevidRefused, check_anchors, check_issued};
+use super::check::{AnchorsRefused, LdevidRefused, check_anchors, check_issued};
 use super::message::{Answer, Output, Trouble, shortened};
 use super::pledge::{Moment, Pledge};
 use super::retry::asked_for;
-use super::state::{Application, Errand, Storing, Talk};
+use super::state::{Appeal, Application, Errand, Storing, Talk};
 use crate::limits::PENDING_HOURS_MAX;
 use wire::Certificate;
 use wire::est::{self, CsrAttributes};
@@ -12,9 +12,14 @@ const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 
 impl Pledge {
     pub(super) fn answered(&mut self, moment: Moment, talk: Talk, answer: &Answer) -> Output {
-        self.learn_time(moment, answer.date_millis);
-        if let Talk::Failure(trouble) = talk {
-            return self.after_refusal(moment, trouble);
+        if self.trust.domain().is_some() {
+            self.learn_time(moment, answer.date_millis);
+        }
+        match talk {
+            Talk::Failure(trouble) | Talk::Rejected(trouble) => return self.after_refusal(moment, trouble),
+            // RFC 8995 section 5.7: "The client ignores any response."
+            Talk::Imprinted => return self.told_of_voucher(),
+            _ => {}
         }
         // Too slow, too often, or the server's own failure: all may pass by themselves.
         if matches!(answer.status, 408 | 429 | 500..=599) {
@@ -22,6 +27,8 @@ impl Pledge {
         }
         self.failures = 0;
         match (talk, answer.status) {
+            (Talk::Voucher(appeal), 200) => self.voucher_came(*appeal, answer),
+            (Talk::Voucher(appeal), 202) => self.appeal_put_off(moment, *appeal, answer),
             (Talk::Anchors, 200) => self.anchors_came(moment, answer),
             (Talk::Attributes, 200) => self.attributes_came(answer),
             // RFC 8951 section 4: there are none.
@@ -34,7 +41,7 @@ impl Pledge {
                 let words = shortened(&String::from_utf8_lossy(&answer.body));
                 let trouble = Trouble::Refused { path: self.path(&talk), status, words };
                 match talk {
-                    Talk::Success => self.after_refusal(moment, trouble),
+                    Talk::Success | Talk::Voucher(_) => self.after_refusal(moment, trouble),
                     _ => self.refuse(trouble),
                 }
             }
@@ -45,6 +52,7 @@ impl Pledge {
         let trouble = Trouble::ServerFailed(answer.status, self.path(&talk));
         let errand = match talk {
             Talk::Application(application) => Errand::Apply(application),
+            Talk::Voucher(appeal) => Errand::Appeal(appeal),
             _ => self.next_errand(),
         };
         let least = answer.retry_after_seconds.map_or(0, |asked| asked_for(Some(asked), moment.random));
@@ -52,8 +60,10 @@ impl Pledge {
     }
 
     fn anchors_came(&mut self, moment: Moment, answer: &Answer) -> Output {
-        let checked = certificates(est::CA_CERTS_PATH, answer)
-            .and_then(|distributed| Ok(check_anchors(distributed, &self.anchor)?));
+        let checked = certificates(est::CA_CERTS_PATH, answer).and_then(|distributed| {
+            let domain = self.trust.domain().ok_or(AnchorsRefused)?;
+            Ok(check_anchors(distributed, domain)?)
+        });
         match checked {
             Ok(anchors) if anchors == self.distributed() => self.after_anchors(moment),
             Ok(anchors) => self.store(Storing::Anchors(anchors)),
@@ -88,19 +98,42 @@ impl Pledge {
     /// for, which RFC 8995 section 5.6 bounds.
     fn put_off(&mut self, moment: Moment, application: Application, answer: &Answer) -> Output {
         let since = application.pending_since.unwrap_or(moment.now);
-        if moment.now.saturating_sub(since) >= PENDING_HOURS_MAX * HOUR_MILLIS {
+        if is_too_late(moment, since) {
             return self.refuse(Trouble::NotAdmitted);
         }
-        let wait = asked_for(answer.retry_after_seconds, moment.random);
         let again = Errand::Apply(Application { pending_since: Some(since), ..application });
+        self.wait_as_asked(moment, again, answer)
+    }
+
+    /// RFC 8995 section 5.6: as for a certificate, and it "MUST resend the same voucher-request".
+    fn appeal_put_off(&mut self, moment: Moment, appeal: Appeal, answer: &Answer) -> Output {
+        let since = appeal.pending_since.unwrap_or(moment.now);
+        if is_too_late(moment, since) {
+            return self.after_refusal(moment, Trouble::NotAdmitted);
+        }
+        let again = Errand::Appeal(Box::new(Appeal { pending_since: Some(since), ..appeal }));
+        self.wait_as_asked(moment, again, answer)
+    }
+
+    fn wait_as_asked(&mut self, moment: Moment, again: Errand, answer: &Answer) -> Output {
+        let wait = asked_for(answer.retry_after_seconds, moment.random);
         self.pause(moment, wait, again, Trouble::Pending)
     }
 }
 
+fn is_too_late(moment: Moment, since: u64) -> bool {
+    moment.now.saturating_sub(since) >= PENDING_HOURS_MAX * HOUR_MILLIS
+}
+
+/// Whether a `Content-Type` names a media type; its parameters are not looked at.
+pub(super) fn is_of_type(content_type: &str, wanted: &str) -> bool {
+    let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence(content_type) == essence(wanted)
+}
+
 /// The DER of an answer's body.
 fn body(path: &'static str, answer: &Answer, wanted: &'static str) -> Result<Vec<u8>, Trouble> {
-    let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence(&answer.content_type) != essence(wanted) {
+    if !is_of_type(&answer.content_type, wanted) {
         let found = shortened(&answer.content_type);
         return Err(Trouble::MediaType { path, found, wanted });
     }

@@ -46,8 +46,10 @@ pub(super) fn check_anchors(
     anchor: &Certificate,
 ) -> Result<Vec<Certificate>, AnchorsRefused> {
     let trusted = std::slice::from_ref(anchor);
-    let vouched =
-        |one: &&Certificate| verify_chain(one, &distributed, trusted, None, Purpose::Authority).is_ok();
+    let vouched = |one: &&Certificate| {
+        verify_chain(one, &distributed, trusted, None, Purpose::Authority).is_ok()
+            || is_above(one, &distributed, anchor)
+    };
     let mut good: Vec<Certificate> = distributed.iter().filter(vouched).cloned().collect();
     if good.is_empty() {
         return Err(AnchorsRefused);
@@ -55,6 +57,14 @@ pub(super) fn check_anchors(
     // A CMS set has no order of its own: an equal answer is to be an equal list.
     good.sort_by(|a, b| a.der().cmp(b.der()));
     Ok(good)
+}
+
+/// Whether `authority` stands above a registrar's own certificate, which a voucher pinned: "a full CA
+/// certificate response" is "more authoritative", RFC 8995 section 5.6.2.
+fn is_above(authority: &Certificate, between: &[Certificate], pinned: &Certificate) -> bool {
+    let above = std::slice::from_ref(authority);
+    let is_leaf = authority.is_authority() && !pinned.is_authority();
+    is_leaf && verify_chain(pinned, between, above, None, Purpose::Registrar).is_ok()
 }
 
 /// A server distributes anchors that the device's own does not vouch for.

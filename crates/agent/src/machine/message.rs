@@ -1,5 +1,6 @@
 //! What a pledge says is to be done, and what it hears.
 use super::check::{AnchorsRefused, LdevidRefused};
+use super::voucher::VoucherRejected;
 use crate::limits::{PENDING_HOURS_MAX, WORDS_CHARS_MAX};
 use wire::certificate::Name;
 use wire::est::{CsrAttribute, EstRefused};
@@ -10,8 +11,8 @@ use wire::{Certificate, PublicKey};
 pub struct Inventory {
     /// The identity from its factory (IEEE 802.1AR).
     pub idevid: Certificate,
-    /// The domain's certificate that somebody gave it: what it trusts before anything else.
-    pub anchor: Certificate,
+    /// What it trusts before anything else.
+    pub trust: FirstTrust,
     /// The authorities that the domain distributed, checked when they came.
     pub anchors: Vec<Certificate>,
     /// The certificate that it got in the domain, if it did.
@@ -20,6 +21,39 @@ pub struct Inventory {
     pub keys: Vec<PublicKey>,
     /// Whether the registrar knows that `ldevid` arrived.
     pub told: bool,
+}
+
+/// What a device trusts before anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FirstTrust {
+    /// The domain's certificate, which somebody gave it. It is configured, and asks for no voucher (RFC
+    /// 8995 section 5).
+    Domain(Certificate),
+    /// Its manufacturer, whose vouchers say what its domain is.
+    Manufacturer {
+        /// What signers of vouchers chain to, from the factory: RFC 8995 section 5.6.1.
+        masa: Certificate,
+        /// The pinned-domain-cert of the voucher that it accepted, if it did.
+        pinned: Option<Box<Certificate>>,
+    },
+}
+
+impl FirstTrust {
+    /// The domain's certificate, once there is one.
+    pub fn domain(&self) -> Option<&Certificate> {
+        match self {
+            Self::Domain(domain) => Some(domain),
+            Self::Manufacturer { pinned, .. } => pinned.as_deref(),
+        }
+    }
+
+    /// What signers of vouchers chain to: nothing for a device that needs none.
+    pub(super) fn masa(&self) -> &[Certificate] {
+        match self {
+            Self::Domain(_) => &[],
+            Self::Manufacturer { masa, .. } => std::slice::from_ref(masa),
+        }
+    }
 }
 
 /// The one thing to do next.
@@ -35,6 +69,9 @@ pub enum Output {
         /// What is shown to it.
         identity: Identity,
     },
+    /// Sign a voucher-request (JSON) with the IDevID's key: [`wire::cms::sign`], with the path that came
+    /// with it from the factory and without a time. Answered by [`Input::Signed`] or [`Input::Failed`].
+    SignVoucherRequest(Vec<u8>),
     /// Send a request over the open connection. Answered by [`Input::Answered`] or [`Input::Lost`].
     Send(Request),
     /// Make a new key and have it on the disk. Answered by [`Input::KeyMade`] or [`Input::Failed`].
@@ -62,6 +99,9 @@ pub enum Trust {
     /// By [`check_server`](super::check_server) with these: the Explicit TA database of RFC 7030
     /// section 3.6.1.
     Anchors(Vec<Certificate>),
+    /// Any server that holds the key of the certificate that it shows; it is judged later, by a voucher:
+    /// the provisional connection of RFC 8995 section 5.1.
+    Provisional,
 }
 
 /// What the device shows in the TLS handshake.
@@ -78,6 +118,8 @@ pub enum Identity {
 pub struct Request {
     /// The path at the registrar.
     pub path: &'static str,
+    /// `Accept`, where it is to be sent.
+    pub accept: Option<&'static str>,
     /// Media type and body of a POST; nothing for a GET.
     pub content: Option<(&'static str, Vec<u8>)>,
 }
@@ -100,6 +142,8 @@ pub struct Answer {
 /// What is to be on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// A voucher was accepted: its domain is the device's from now on.
+    Imprint(Box<Imprint>),
     /// The authorities that the domain distributes, in place of those before.
     Anchors(Vec<Certificate>),
     /// The device's certificate, in place of the one before. Its key is on the disk since
@@ -112,11 +156,24 @@ pub enum Change {
     Told(Box<Certificate>),
 }
 
+/// What is kept of a voucher that was accepted. The certificate decides; voucher and request are for a
+/// person who asks why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imprint {
+    /// The domain's certificate: the voucher's pinned-domain-cert.
+    pub pinned: Certificate,
+    /// The voucher, as it came.
+    pub voucher: Vec<u8>,
+    /// The voucher-request that it answers, as it was sent.
+    pub request: Vec<u8>,
+}
+
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// There is a connection.
-    Connected,
+    /// There is a connection, to the server that showed this: its own certificate first, whose key it
+    /// holds.
+    Connected(Vec<Certificate>),
     /// There is no connection, or it ended without an answer.
     Lost(String),
     /// The server answered.
@@ -125,6 +182,8 @@ pub enum Input {
     KeyMade(PublicKey),
     /// The certification request in DER.
     CsrMade(Vec<u8>),
+    /// The signed voucher-request: CMS in DER.
+    Signed(Vec<u8>),
     /// The change is on the disk.
     Stored,
     /// The device itself could not do it.
@@ -174,6 +233,9 @@ pub enum Trouble {
     /// The server's answer cannot be read.
     #[error("the answer to {0} cannot be read: {1}")]
     Unreadable(&'static str, EstRefused),
+    /// The voucher is not for this device and this server.
+    #[error(transparent)]
+    Voucher(#[from] VoucherRejected),
     /// The server distributes anchors that are not the domain's.
     #[error(transparent)]
     Anchors(#[from] AnchorsRefused),

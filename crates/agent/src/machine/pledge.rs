@@ -1,14 +1,15 @@
 //! The machine: what is held, and the step from one state to the next.
 use super::check::{LdevidRefused, check_anchors, check_issued};
 use super::message::{
-    Change, Failure, Identity, Input, Inventory, Output, Request, Trouble, Trust, shortened,
+    Change, Failure, FirstTrust, Identity, Input, Inventory, Output, Request, Trouble, Trust, shortened,
 };
 use super::retry::{Timers, upto};
-use super::state::{Application, Errand, State, Storing, Talk};
+use super::state::{Appeal, Application, Errand, State, Storing, Talk};
 use crate::limits::REFUSALS_MAX;
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
 use wire::status::{self, Status};
+use wire::voucher;
 use wire::{Certificate, PublicKey};
 
 /// What a step may know of the world.
@@ -16,8 +17,8 @@ use wire::{Certificate, PublicKey};
 pub struct Moment {
     /// Milliseconds of a monotonic clock, counted from anywhere, the same for a pledge's whole life.
     pub now: u64,
-    /// A fresh random number.
-    pub random: u64,
+    /// A fresh random number, from a cryptographic generator: nonces are made of it.
+    pub random: u128,
 }
 
 /// How far a device is.
@@ -47,10 +48,12 @@ pub struct Misplaced {
 pub struct Pledge {
     registrar: String,
     timers: Timers,
-    idevid: Certificate,
+    pub(super) idevid: Certificate,
     pub(super) serial_number: String,
-    pub(super) anchor: Certificate,
+    pub(super) trust: FirstTrust,
     anchors: Vec<Certificate>,
+    /// Whether the registrar may still have to hear that its voucher was accepted.
+    pub(super) imprint_untold: bool,
     /// The certificate in use.
     ldevid: Option<Certificate>,
     /// The key that the next certificate is for.
@@ -58,7 +61,7 @@ pub struct Pledge {
     /// Whether the registrar knows that `ldevid` arrived.
     told: bool,
     stage: Stage,
-    state: State,
+    pub(super) state: State,
     /// Since when `ldevid` is held, by the monotonic clock.
     held_since: u64,
     /// The server's clock (Unix milliseconds) at a moment of ours.
@@ -82,9 +85,9 @@ impl Pledge {
         inventory: Inventory,
         moment: Moment,
     ) -> Result<(Self, Output), Failure> {
-        let Inventory { idevid, anchor, anchors, ldevid, keys, told } = inventory;
+        let Inventory { idevid, trust, anchors, ldevid, keys, told } = inventory;
         let serial_number = idevid.serial_number().ok_or(Failure::NoSerialNumber)?;
-        if !anchor.is_authority() {
+        if matches!(&trust, FirstTrust::Domain(domain) if !domain.is_authority()) {
             return Err(Failure::AnchorIsNoAuthority);
         }
         let told = told && ldevid.is_some();
@@ -95,13 +98,16 @@ impl Pledge {
         };
         let pending = keys.iter().find(is_pending).cloned();
         // Those of a domain that the device was to join before are not believed any more.
-        let anchors = check_anchors(anchors, &anchor).unwrap_or_default();
+        let believed = |domain: &Certificate| check_anchors(anchors, domain).ok();
+        let anchors = trust.domain().and_then(believed).unwrap_or_default();
+        let is_imprinted = matches!(trust, FirstTrust::Manufacturer { pinned: Some(_), .. });
         let mut pledge = Self {
             registrar: registrar.into(),
             timers,
             idevid,
             serial_number,
-            anchor,
+            imprint_untold: is_imprinted && anchors.is_empty() && ldevid.is_none(),
+            trust,
             anchors,
             ldevid: None,
             pending,
@@ -161,7 +167,7 @@ impl Pledge {
     pub fn step(&mut self, moment: Moment, input: Input) -> Result<Output, Misplaced> {
         let state = std::mem::replace(&mut self.state, State::Over);
         match (state, input) {
-            (State::Opening(errand), Input::Connected) => Ok(self.opened(errand)),
+            (State::Opening(errand), Input::Connected(server)) => Ok(self.opened(moment, errand, server)),
             (State::Opening(errand), Input::Lost(why)) => Ok(self.lost(moment, errand, &why)),
             (State::Talking(talk), Input::Answered(answer)) => Ok(self.answered(moment, talk, &answer)),
             (State::Talking(talk), Input::Lost(why)) => Ok(self.unanswered(moment, talk, &why)),
@@ -172,10 +178,15 @@ impl Pledge {
             (State::MakingCsr(attributes), Input::CsrMade(csr)) => {
                 Ok(self.check_csr(moment, &attributes, csr))
             }
-            (State::Storing(storing), Input::Stored) => Ok(self.stored(moment, storing)),
-            (State::MakingKey(_) | State::MakingCsr(_) | State::Storing(_), Input::Failed(why)) => {
-                Ok(self.again(moment, self.next_errand(), Trouble::Device(shortened(&why))))
+            (State::Signing(asks, server), Input::Signed(signed)) => {
+                let appeal = Appeal { asks: *asks, signed, server, pending_since: None };
+                Ok(self.ask(Talk::Voucher(Box::new(appeal))))
             }
+            (State::Storing(storing), Input::Stored) => Ok(self.stored(moment, storing)),
+            (
+                State::MakingKey(_) | State::MakingCsr(_) | State::Signing(..) | State::Storing(_),
+                Input::Failed(why),
+            ) => Ok(self.again(moment, self.next_errand(), Trouble::Device(shortened(&why)))),
             (State::Pausing(until, errand), Input::Woken) if moment.now >= until => Ok(self.open(errand)),
             (State::Resting(until), Input::Woken) if moment.now >= until => Ok(self.open(Errand::Begin)),
             (state @ (State::Pausing(until, _) | State::Resting(until)), Input::Woken) => {
@@ -192,13 +203,18 @@ impl Pledge {
 
     /// What is to be done over the next connection when nothing is under way.
     pub(super) fn next_errand(&self) -> Errand {
-        if self.ldevid.is_some() && !self.told { Errand::Tell } else { Errand::Begin }
+        match &self.ldevid {
+            Some(_) if !self.told => Errand::Tell,
+            None if self.imprint_untold => Errand::Imprinted,
+            _ => Errand::Begin,
+        }
     }
 
     /// The anchors that a server or a certificate is believed by.
     pub(super) fn trusted(&self) -> Vec<Certificate> {
-        let distributed = self.anchors.iter().filter(|anchor| **anchor != self.anchor);
-        std::iter::once(&self.anchor).chain(distributed).cloned().collect()
+        let domain = self.trust.domain();
+        let distributed = self.anchors.iter().filter(|anchor| Some(*anchor) != domain);
+        domain.into_iter().chain(distributed).cloned().collect()
     }
 
     fn open(&mut self, errand: Errand) -> Output {
@@ -207,13 +223,23 @@ impl Pledge {
             Some(ldevid) => Identity::Ldevid(Box::new(ldevid.clone())),
             None => Identity::Idevid,
         };
-        Output::Connect { registrar: self.registrar.clone(), trust: Trust::Anchors(self.trusted()), identity }
+        let trust = match self.trust.domain() {
+            Some(_) => Trust::Anchors(self.trusted()),
+            None => Trust::Provisional,
+        };
+        Output::Connect { registrar: self.registrar.clone(), trust, identity }
     }
 
     // RFC 7030 section 4.1.1 asks for a new session after cacerts when the server was not yet
-    // authenticated. This one was, in the handshake.
-    fn opened(&mut self, errand: Errand) -> Output {
+    // authenticated. This one was, in the handshake or by a voucher.
+    fn opened(&mut self, moment: Moment, errand: Errand, server: Vec<Certificate>) -> Output {
         match errand {
+            Errand::Begin if self.trust.domain().is_none() => self.appeal(moment, server),
+            // RFC 8995 section 5: a later connection has to show the same certificates. What shows
+            // others is another server, and begins another attempt.
+            Errand::Appeal(appeal) if appeal.server != server => self.appeal(moment, server),
+            Errand::Appeal(appeal) => self.ask(Talk::Voucher(appeal)),
+            Errand::Imprinted => self.ask(Talk::Imprinted),
             Errand::Begin => self.ask(Talk::Anchors),
             Errand::Apply(application) => self.ask(Talk::Application(application)),
             Errand::Tell => self.ask(Talk::Success),
@@ -222,14 +248,19 @@ impl Pledge {
 
     pub(super) fn ask(&mut self, talk: Talk) -> Output {
         let content = match &talk {
+            Talk::Voucher(appeal) => Some((voucher::MEDIA_TYPE, appeal.signed.clone())),
             Talk::Anchors | Talk::Attributes => None,
             Talk::Application(application) => {
                 Some((est::PKCS10, est::encode_body(&application.csr).into_bytes()))
             }
-            Talk::Success => Some((status::MEDIA_TYPE, Status::success().to_json())),
-            Talk::Failure(trouble) => Some((status::MEDIA_TYPE, Status::failure(&trouble.words()).to_json())),
+            Talk::Success | Talk::Imprinted => Some((status::MEDIA_TYPE, Status::success().to_json())),
+            Talk::Failure(trouble) | Talk::Rejected(trouble) => {
+                Some((status::MEDIA_TYPE, Status::failure(&trouble.words()).to_json()))
+            }
         };
-        let request = Request { path: self.path(&talk), content };
+        // RFC 8995 section 5.2: what kind of voucher is understood.
+        let accept = matches!(talk, Talk::Voucher(_)).then_some(voucher::MEDIA_TYPE);
+        let request = Request { path: self.path(&talk), accept, content };
         self.state = State::Talking(talk);
         Output::Send(request)
     }
@@ -237,6 +268,8 @@ impl Pledge {
     /// Where something is asked.
     pub(super) fn path(&self, talk: &Talk) -> &'static str {
         match talk {
+            Talk::Voucher(_) => voucher::REQUEST_PATH,
+            Talk::Imprinted | Talk::Rejected(_) => status::VOUCHER_STATUS_PATH,
             Talk::Anchors => est::CA_CERTS_PATH,
             Talk::Attributes => est::CSR_ATTRS_PATH,
             Talk::Application(_) => self.application_path(),
@@ -250,6 +283,7 @@ impl Pledge {
 
     pub(super) fn store(&mut self, storing: Storing) -> Output {
         let change = match &storing {
+            Storing::Imprint(imprint) => Change::Imprint(imprint.clone()),
             Storing::Anchors(anchors) => Change::Anchors(anchors.clone()),
             Storing::Ldevid(ldevid) => Change::Ldevid(ldevid.clone()),
             Storing::OnlyKey => match &self.ldevid {
@@ -267,6 +301,7 @@ impl Pledge {
 
     fn stored(&mut self, moment: Moment, storing: Storing) -> Output {
         match storing {
+            Storing::Imprint(imprint) => self.imprinted(imprint.pinned),
             Storing::Anchors(anchors) => {
                 self.anchors = anchors;
                 self.after_anchors(moment)
@@ -328,20 +363,21 @@ impl Pledge {
         self.ask(Talk::Application(Application { csr, pending_since: None }))
     }
 
-    fn lost(&mut self, moment: Moment, errand: Errand, why: &str) -> Output {
+    pub(super) fn lost(&mut self, moment: Moment, errand: Errand, why: &str) -> Output {
         self.again(moment, errand, Trouble::Lost(shortened(why)))
     }
 
     fn unanswered(&mut self, moment: Moment, talk: Talk, why: &str) -> Output {
         match talk {
             Talk::Application(application) => self.lost(moment, Errand::Apply(application), why),
-            Talk::Failure(trouble) => self.after_refusal(moment, trouble),
+            Talk::Voucher(appeal) => self.lost(moment, Errand::Appeal(appeal), why),
+            Talk::Failure(trouble) | Talk::Rejected(trouble) => self.after_refusal(moment, trouble),
             _ => self.lost(moment, self.next_errand(), why),
         }
     }
 
     /// Something failed that may pass by itself: the same errand again, after a backoff.
-    fn again(&mut self, moment: Moment, errand: Errand, trouble: Trouble) -> Output {
+    pub(super) fn again(&mut self, moment: Moment, errand: Errand, trouble: Trouble) -> Output {
         self.again_after(moment, errand, trouble, 0)
     }
 
@@ -367,7 +403,9 @@ impl Pledge {
     pub(super) fn after_refusal(&mut self, moment: Moment, trouble: Trouble) -> Output {
         self.refusals = self.refusals.saturating_add(1);
         let errand = self.next_errand();
-        if self.refusals < REFUSALS_MAX {
+        // RFC 8995 section 5.6.2: without a domain, attempts are repeated for ever. Who refused may be
+        // anybody.
+        if self.refusals < REFUSALS_MAX || self.trust.domain().is_none() {
             let wait = self.timers.backoff(self.refusals, moment.random);
             return self.pause(moment, wait, errand, trouble);
         }
@@ -436,11 +474,12 @@ fn life(certificate: &Certificate) -> u64 {
 impl Input {
     fn name(&self) -> &'static str {
         match self {
-            Self::Connected => "a connection",
+            Self::Connected(_) => "a connection",
             Self::Lost(_) => "the loss of a connection",
             Self::Answered(_) => "an answer",
             Self::KeyMade(_) => "a key",
             Self::CsrMade(_) => "a certification request",
+            Self::Signed(_) => "a signed voucher-request",
             Self::Stored => "the disk's word",
             Self::Failed(_) => "a failure of the device",
             Self::Woken => "the passing of time",

@@ -32,7 +32,7 @@ impl Default for Timers {
 impl Timers {
     /// The wait after the failure number `failures` (from 1) in a row: twice as long each time, half
     /// of it by chance, so that devices that failed together do not come back together.
-    pub(super) fn backoff(&self, failures: u32, random: u64) -> u64 {
+    pub(super) fn backoff(&self, failures: u32, random: u128) -> u64 {
         let doubled = self.backoff_min.max(1).saturating_mul(1 << failures.saturating_sub(1).min(32));
         let longest = doubled.min(self.backoff_max);
         longest / 2 + upto(random, longest - longest / 2)
@@ -40,18 +40,15 @@ impl Timers {
 }
 
 /// The wait that a server asked for, bounded, and up to a quarter more.
-pub(super) fn asked_for(retry_after_seconds: Option<u64>, random: u64) -> u64 {
+pub(super) fn asked_for(retry_after_seconds: Option<u64>, random: u128) -> u64 {
     let seconds = retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS_MAX);
     let millis = seconds.clamp(RETRY_AFTER_SECONDS_MIN, RETRY_AFTER_SECONDS_MAX) * 1000;
     millis + upto(random, millis / 4)
 }
 
 /// A number from 0 to `most`, as `random` has it.
-pub(super) fn upto(random: u64, most: u64) -> u64 {
-    match most.checked_add(1) {
-        Some(count) => random % count,
-        None => random,
-    }
+pub(super) fn upto(random: u128, most: u64) -> u64 {
+    u64::try_from(random % (u128::from(most) + 1)).unwrap_or(most)
 }
 
 #[cfg(test)]
@@ -63,7 +60,7 @@ mod tests {
         let timers = Timers { backoff_min: 1000, backoff_max: 60_000, ..Timers::default() };
         let check = |failures, least, most| {
             assert_eq!(timers.backoff(failures, 0), least, "{failures}");
-            assert_eq!(timers.backoff(failures, most - least), most, "{failures}");
+            assert_eq!(timers.backoff(failures, u128::from(most - least)), most, "{failures}");
             let all = (0..5000).map(|random| timers.backoff(failures, random * 7919));
             all.for_each(|wait| assert!((least..=most).contains(&wait), "{failures}: {wait}"));
         };

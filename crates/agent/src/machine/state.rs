@@ -1,7 +1,8 @@
 //! Where a pledge is between two steps.
-use super::message::Trouble;
+use super::message::{Imprint, Trouble};
 use wire::Certificate;
 use wire::est::CsrAttributes;
+use wire::voucher::VoucherRequest;
 
 /// What a pledge waits for. A step takes it and leaves the next one.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub(super) enum State {
     MakingKey(CsrAttributes),
     /// A request with these attributes.
     MakingCsr(CsrAttributes),
+    /// The signature of a voucher-request to the server that showed this.
+    Signing(Box<VoucherRequest>, Vec<Certificate>),
     /// The disk.
     Storing(Storing),
     /// A moment, to try again.
@@ -27,12 +30,29 @@ pub(super) enum State {
 /// What is to be done over a new connection.
 #[derive(Clone, Debug)]
 pub(super) enum Errand {
-    /// To join or to renew, from the beginning.
+    /// To join or to renew, from the beginning: without a domain, by asking for a voucher.
     Begin,
+    /// To repeat the very voucher-request that was answered 202, or not at all.
+    Appeal(Box<Appeal>),
+    /// To tell that a voucher was accepted, and to go on from the beginning.
+    Imprinted,
     /// To repeat the very request that was answered 202, or not at all.
     Apply(Application),
     /// To tell that the LDevID arrived.
     Tell,
+}
+
+/// A voucher-request on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Appeal {
+    /// What it says.
+    pub(super) asks: VoucherRequest,
+    /// The same, signed.
+    pub(super) signed: Vec<u8>,
+    /// What the server showed that it is for.
+    pub(super) server: Vec<Certificate>,
+    /// Since when it is answered 202.
+    pub(super) pending_since: Option<u64>,
 }
 
 /// A certification request on its way.
@@ -47,6 +67,12 @@ pub(super) struct Application {
 /// What was asked.
 #[derive(Clone, Debug)]
 pub(super) enum Talk {
+    /// `requestvoucher`.
+    Voucher(Box<Appeal>),
+    /// `voucher_status`, of success.
+    Imprinted,
+    /// `voucher_status`, of this.
+    Rejected(Trouble),
     /// `cacerts`.
     Anchors,
     /// `csrattrs`.
@@ -62,6 +88,8 @@ pub(super) enum Talk {
 /// What is being stored.
 #[derive(Clone, Debug)]
 pub(super) enum Storing {
+    /// What a voucher pinned.
+    Imprint(Box<Imprint>),
     /// The authorities that were distributed.
     Anchors(Vec<Certificate>),
     /// The certificate that was issued.
@@ -80,6 +108,7 @@ impl State {
             Self::Talking(_) => "an answer",
             Self::MakingKey(_) => "a key",
             Self::MakingCsr(_) => "a certification request",
+            Self::Signing(..) => "a signature",
             Self::Storing(_) => "the disk",
             Self::Pausing(..) | Self::Resting(_) => "time to pass",
             Self::Over => "nothing any more",

@@ -1,6 +1,6 @@
 //! A device's files.
 use crate::limits::{CERTIFICATE_FILE_BYTES_MAX, KEYS_MAX};
-use crate::machine::{self, Change, Inventory};
+use crate::machine::{self, Change, FirstTrust, Imprint, Inventory};
 use io::FileKey;
 use io::files::{
     FileError, FolderLock, create_private_dir, read_limited, remove_durably, remove_leftovers, write_atomic,
@@ -10,7 +10,7 @@ use io::tls::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use wire::certificate::{CertificateRefused, Name};
-use wire::{Certificate, PublicKey, SignFailed, Signer, csr, digest};
+use wire::{Certificate, PublicKey, SignFailed, Signer, cms, csr, digest, oid};
 
 /// What a device does with its disk; each call is whole or nothing. Tests put a failing one here.
 pub trait Disk: Send + Sync {
@@ -71,6 +71,12 @@ pub enum FolderError {
     /// The factory's certificate and key do not belong together.
     #[error("{}: the certificate is not for the key beside it", .0.display())]
     NotItsKey(PathBuf),
+    /// Nothing says whom the device may trust. Whoever set it up.
+    #[error(
+        "{} has neither an anchor.pem, of the domain that the device shall join, nor a masa.pem, of its manufacturer",
+        .0.display()
+    )]
+    NothingTrusted(PathBuf),
     /// There are too many keys.
     #[error("{} holds more than {KEYS_MAX} keys; remove those that are nobody's", .0.display())]
     TooManyKeys(PathBuf),
@@ -93,11 +99,19 @@ struct Key {
     signer: Arc<FileKey>,
 }
 
+/// The factory's identity.
+struct Idevid {
+    certificate: Certificate,
+    /// The certificates above it.
+    above: Vec<Certificate>,
+    identity: Identity,
+}
+
 /// A device's folder, its own as long as this lives.
 pub(super) struct Folder {
     path: PathBuf,
     disk: Arc<dyn Disk>,
-    idevid: Identity,
+    idevid: Idevid,
     serial_number: String,
     keys: Mutex<Vec<Key>>,
     _lock: FolderLock,
@@ -112,20 +126,20 @@ impl Folder {
         for folder in [path, &path.join("ldevid")] {
             remove_leftovers(folder)?;
         }
-        let (idevid, identity) = idevid(path)?;
+        let idevid = idevid(path)?;
         let keys = keys(&path.join("ldevid"))?;
         let ldevid = optional(one(&path.join("ldevid/certificate.pem")))?;
         let inventory = Inventory {
-            anchor: one(&path.join("anchor.pem"))?,
+            trust: first_trust(path)?,
             anchors: optional(list(&path.join("anchors.pem")))?.unwrap_or_default(),
             told: told(path, ldevid.as_ref())?,
             keys: keys.iter().map(|key| key.public.clone()).collect(),
             ldevid,
-            idevid,
+            idevid: idevid.certificate.clone(),
         };
         let serial_number = inventory.idevid.serial_number().unwrap_or_default();
         let (path, keys) = (path.to_owned(), Mutex::new(keys));
-        Ok((Self { path, disk, idevid: identity, serial_number, keys, _lock: lock }, inventory))
+        Ok((Self { path, disk, idevid, serial_number, keys, _lock: lock }, inventory))
     }
 
     /// The device's name in a log.
@@ -136,7 +150,7 @@ impl Folder {
     /// What is shown in a handshake.
     pub(super) fn identity(&self, identity: &machine::Identity) -> Result<Identity, FolderError> {
         match identity {
-            machine::Identity::Idevid => Ok(self.idevid.clone()),
+            machine::Identity::Idevid => Ok(self.idevid.identity.clone()),
             machine::Identity::Ldevid(certificate) => {
                 let signer = self.key(certificate.public_key())?.signer;
                 Ok(Identity { chain: vec![certificate.der().to_vec()], signer })
@@ -163,10 +177,18 @@ impl Folder {
         Ok(csr::make(subject, None, &*signer)?)
     }
 
+    /// A voucher-request, signed with the IDevID: RFC 8995 section 5.2. No time is stated.
+    pub(super) fn sign_voucher_request(&self, json: &[u8]) -> Result<Vec<u8>, FolderError> {
+        let Idevid { certificate, above, identity } = &self.idevid;
+        let signer = &*identity.signer;
+        Ok(cms::sign(oid::ANIMA_JSON_VOUCHER, json, certificate, above, signer, None, false)?)
+    }
+
     /// Puts a change on the disk.
     pub(super) fn store(&self, change: &Change) -> Result<(), FolderError> {
-        let write = |name: &str, text: &str| self.disk.write(&self.path.join(name), text.as_bytes(), 0o600);
+        let write = |name: &str, text: &str| self.write(name, text.as_bytes());
         match change {
+            Change::Imprint(imprint) => self.imprint(imprint)?,
             Change::Anchors(anchors) => {
                 let text: String = anchors.iter().map(Certificate::to_pem).collect();
                 write("anchors.pem", &text)?;
@@ -176,6 +198,17 @@ impl Folder {
             Change::OnlyKey(only) => self.remove_other_keys(only)?,
         }
         Ok(())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        self.disk.write(&self.path.join(name), bytes, 0o600)
+    }
+
+    /// The certificate comes last: without it the others mean nothing.
+    fn imprint(&self, imprint: &Imprint) -> Result<(), FileError> {
+        self.write("voucher-request.vcj", &imprint.request)?;
+        self.write("voucher.vcj", &imprint.voucher)?;
+        self.write("pinned.pem", imprint.pinned.to_pem().as_bytes())
     }
 
     fn remove_other_keys(&self, only: &PublicKey) -> Result<(), FolderError> {
@@ -198,20 +231,30 @@ impl Folder {
     }
 }
 
-/// The factory's identity: its certificate, and what is shown of it.
-fn idevid(path: &Path) -> Result<(Certificate, Identity), FolderError> {
+/// What the device trusts before anything else.
+fn first_trust(path: &Path) -> Result<FirstTrust, FolderError> {
+    if let Some(domain) = optional(one(&path.join("anchor.pem")))? {
+        return Ok(FirstTrust::Domain(domain));
+    }
+    let masa = optional(one(&path.join("masa.pem")))?;
+    let masa = masa.ok_or_else(|| FolderError::NothingTrusted(path.to_owned()))?;
+    Ok(FirstTrust::Manufacturer { masa, pinned: optional(one(&path.join("pinned.pem")))?.map(Box::new) })
+}
+
+fn idevid(path: &Path) -> Result<Idevid, FolderError> {
     let certificate_path = path.join("idevid.pem");
-    let chain = list(&certificate_path)?;
-    let missing =
-        || FolderError::Certificate { path: certificate_path.clone(), why: CertificateRefused::NotPem };
-    let idevid = chain.first().cloned().ok_or_else(missing)?;
+    let mut above = list(&certificate_path)?;
+    if above.is_empty() {
+        return Err(FolderError::Certificate { path: certificate_path, why: CertificateRefused::NotPem });
+    }
+    let chain = above.iter().map(|certificate| certificate.der().to_vec()).collect();
+    let certificate = above.remove(0);
     let key_path = path.join("idevid.key");
     let signer = FileKey::open(&key_path)?;
-    if public(&signer, &key_path)? != *idevid.public_key() {
+    if public(&signer, &key_path)? != *certificate.public_key() {
         return Err(FolderError::NotItsKey(certificate_path));
     }
-    let chain = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
-    Ok((idevid, Identity { chain, signer: Arc::new(signer) }))
+    Ok(Idevid { certificate, above, identity: Identity { chain, signer: Arc::new(signer) } })
 }
 
 /// The keys of a folder: whatever ends in `.key`.

@@ -2,10 +2,10 @@
 use crate::limits::REQUEST_SECONDS_MAX;
 use crate::machine::{Answer, Input, Request, Trust, check_server};
 use io::http::client::{self, Connection, Dialer};
-use io::http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use io::http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use io::http::url::Url;
 use io::tls::Identity;
-use io::tls::client::{ServerJudge, judged};
+use io::tls::client::{ServerJudge, judged, provisional};
 use std::sync::Arc;
 use std::time::Duration;
 use wire::Certificate;
@@ -26,16 +26,21 @@ impl Line {
     /// Opens a connection in place of the one that there may be.
     pub(super) async fn connect(&mut self, trust: &Trust, identity: &Identity) -> Input {
         self.close();
-        let Trust::Anchors(anchors) = trust;
-        let judge = Arc::new(DomainServer { anchors: anchors.clone() });
-        let tls = match judged(judge, Some(identity)) {
+        let tls = match trust {
+            Trust::Anchors(anchors) => {
+                judged(Arc::new(DomainServer { anchors: anchors.clone() }), Some(identity))
+            }
+            Trust::Provisional => provisional(Some(identity)),
+        };
+        let tls = match tls {
             Ok(tls) => tls,
             Err(why) => return Input::Lost(why.to_string()),
         };
         match Connection::open(&Dialer::new(tls), &self.registrar).await {
             Ok(connection) => {
-                self.open = Some(connection);
-                Input::Connected
+                let chain = certificates(connection.server_chain());
+                self.open = chain.is_ok().then_some(connection);
+                chain.map_or_else(Input::Lost, Input::Connected)
             }
             Err(why) => Input::Lost(why.to_string()),
         }
@@ -63,11 +68,14 @@ impl Line {
 }
 
 fn to_http(url: Url, request: Request) -> client::Request {
-    let request = match request.content {
+    let mut sent = match request.content {
         Some((media_type, body)) => client::Request::post(url, media_type, body),
         None => client::Request::get(url),
     };
-    request.within(Duration::from_secs(REQUEST_SECONDS_MAX)).answer_bytes_max(EST_BODY_BYTES_MAX)
+    if let Some(media_type) = request.accept {
+        sent = sent.header(ACCEPT, HeaderValue::from_static(media_type));
+    }
+    sent.within(Duration::from_secs(REQUEST_SECONDS_MAX)).answer_bytes_max(EST_BODY_BYTES_MAX)
 }
 
 fn from_http(answer: &client::Answer) -> Answer {
@@ -78,6 +86,11 @@ fn from_http(answer: &client::Answer) -> Answer {
         date_millis: answer.header(&DATE).and_then(parse_date),
         body: answer.body.to_vec(),
     }
+}
+
+fn certificates<T: AsRef<[u8]>>(chain: &[T]) -> Result<Vec<Certificate>, String> {
+    let read = chain.iter().map(|der| Certificate::from_der(der.as_ref()));
+    read.collect::<Result<_, _>>().map_err(|why| why.to_string())
 }
 
 /// The Unix milliseconds of a `Date` field in the one form that servers send today:
@@ -103,9 +116,7 @@ struct DomainServer {
 
 impl ServerJudge for DomainServer {
     fn judge(&self, chain: &[&[u8]], server: &str, _now_millis: i64) -> Result<(), String> {
-        let chain: Result<Vec<_>, _> = chain.iter().map(|der| Certificate::from_der(der)).collect();
-        let chain = chain.map_err(|why| why.to_string())?;
-        check_server(&chain, server, &self.anchors).map_err(|why| why.to_string())
+        check_server(&certificates(chain)?, server, &self.anchors).map_err(|why| why.to_string())
     }
 }
 

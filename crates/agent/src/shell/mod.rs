@@ -3,7 +3,10 @@
 //! | file | holds | who writes it |
 //! |---|---|---|
 //! | `idevid.pem`, `idevid.key` | the identity from the factory: its path in PEM, its P-256 key | the factory |
-//! | `anchor.pem` | the certificate of the domain that the device shall join | a person |
+//! | `anchor.pem` | the certificate of the domain that the device shall join; it goes before the next | a person |
+//! | `masa.pem` | the authority of those who sign vouchers for the device | the factory |
+//! | `pinned.pem` | the certificate of the domain that a voucher named | the agent |
+//! | `voucher-request.vcj`, `voucher.vcj` | that voucher, and what it answers: CMS, for a person | the agent |
 //! | `anchors.pem` | the authorities that the domain distributes | the agent |
 //! | `ldevid/certificate.pem` | the identity in the domain | the agent |
 //! | `ldevid/N.key` | its key, and for a while the one before or after it | the agent |
@@ -136,6 +139,10 @@ impl Device {
                 Err(why) => Input::Lost(why.to_string()),
             },
             Output::Send(request) => self.line.send(request).await,
+            Output::SignVoucherRequest(json) => {
+                let signed = blocking(move || folder.sign_voucher_request(&json)).await;
+                signed.map_or_else(|why| Input::Failed(why.to_string()), Input::Signed)
+            }
             Output::MakeKey => {
                 let made = blocking(move || folder.make_key()).await;
                 made.map_or_else(|why| Input::Failed(why.to_string()), Input::KeyMade)
@@ -164,7 +171,7 @@ struct Clock(Instant);
 impl Clock {
     fn moment(&self) -> Moment {
         let now = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Moment { now, random: u64::from_ne_bytes(io::random::fill()) }
+        Moment { now, random: u128::from_ne_bytes(io::random::fill()) }
     }
 
     async fn sleep_until(&self, until: u64) {

@@ -12,8 +12,10 @@ use io::key::KeyError;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use tempfile::TempDir;
 use tokio::sync::watch;
-use wire::{Certificate, PublicKey};
+use wire::voucher::{Voucher, VoucherRequest};
+use wire::{Certificate, PublicKey, cms};
 
 /// A disk that does so many steps, and then nothing any more.
 struct Dying {
@@ -105,22 +107,52 @@ fn is_settled(folder: &Path) -> bool {
 #[tokio::test]
 async fn a_crash_at_any_step_of_joining_does_no_harm() {
     let served = Served::new().await;
+    // Anchors, key, certificate, note.
+    joins_over_crashes(&served, || served.folder(), 4).await;
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_of_joining_by_a_voucher_does_no_harm() {
+    let served = Served::new().await;
+    // The request, the voucher and what it pins before them.
+    joins_over_crashes(&served, || served.untouched_folder(), 7).await;
+    assert!(served.registrar().told_of_vouchers.iter().all(|told| told.good));
+}
+
+/// Lets a device crash at every step on its disk, of which there are `all`.
+async fn joins_over_crashes(served: &Served, folder: impl Fn() -> TempDir, all: usize) {
     for done_last in [false, true] {
         for steps in 0.. {
-            let folder = served.folder();
+            let folder = folder();
             let issued = served.registrar().issued.len();
+            served.registrar().told_of_vouchers.clear();
             served.registrar().told.clear();
-            let crashed = crash(&served, folder.path(), steps, done_last, 1).await;
+            let crashed = crash(served, folder.path(), steps, done_last, 1).await;
             served.enrol(folder.path()).await;
             check_whole(folder.path());
             assert_eq!(served.registrar().issued.len(), issued + 1, "step {steps}");
+            if folder.path().join("masa.pem").exists() {
+                check_imprint(served, folder.path());
+            }
             if !crashed {
-                // Anchors, key, certificate, note.
-                assert_eq!(steps, 4);
+                assert_eq!(steps, all);
                 break;
             }
         }
     }
+}
+
+/// The voucher that is kept is the one that pinned what is pinned, and it was told.
+fn check_imprint(served: &Served, folder: &Path) {
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let said = |name: &str| cms::verify(&read(name), None, &[]).unwrap().content;
+    let voucher = Voucher::from_json(&said("voucher.vcj")).unwrap();
+    let asks = VoucherRequest::from_json(&said("voucher-request.vcj")).unwrap();
+    assert_eq!(voucher.nonce, asks.nonce);
+    let pinned = voucher.pinned_domain_cert.unwrap();
+    assert_eq!(pinned.to_pem().into_bytes(), read("pinned.pem"));
+    assert_eq!(pinned, served.registrar().authority.certificate);
+    assert!(!served.registrar().told_of_vouchers.is_empty());
 }
 
 #[tokio::test]

@@ -2,43 +2,72 @@
 use crate::registrar::{Asked, Registrar, der, text};
 use crate::support::{Identity, LIFE, SERIAL_NUMBER, START, TestKey, idevid, ldevid};
 use agent::machine::{
-    Answer, Change, Failure, Identity as Shown, Input, Inventory, Moment, Output, Pledge, Stage, Timers,
-    Trouble, Trust,
+    Answer, Change, Failure, FirstTrust, Identity as Shown, Imprint, Input, Inventory, Moment, Output,
+    Pledge, Stage, Timers, Trouble, Trust,
 };
 use proptest::prelude::*;
 use wire::certificate::profile::Profile;
 use wire::est::{self, CsrAttribute, CsrAttributes};
 use wire::status;
-use wire::{Certificate, Signer, csr, oid};
+use wire::{Certificate, Signer, cms, csr, oid};
 
 /// A device whose disk and network work, unless a test says otherwise.
 pub struct Bench {
     pub registrar: Registrar,
     pub idevid: Identity,
     pub keys: Vec<TestKey>,
+    /// What is shown to the device.
+    pub server: Vec<Certificate>,
     pub inventory: Inventory,
+    pub imprint: Option<Imprint>,
     pub shown: Option<Certificate>,
     pub now: u64,
+    pub random: u128,
     pub log: Vec<String>,
 }
 
 impl Bench {
     pub fn new() -> Self {
         let registrar = Registrar::new(START);
-        let idevid = Identity::root("factory").issue(&idevid());
+        let idevid = registrar.maker.issue(&idevid());
         let inventory = Inventory {
             idevid: idevid.certificate.clone(),
-            anchor: registrar.authority.certificate.clone(),
+            trust: FirstTrust::Domain(registrar.authority.certificate.clone()),
             anchors: Vec::new(),
             ldevid: None,
             keys: Vec::new(),
             told: false,
         };
-        Self { registrar, idevid, keys: Vec::new(), inventory, shown: None, now: 7, log: Vec::new() }
+        let server = vec![registrar.shown.certificate.clone()];
+        Self {
+            registrar,
+            idevid,
+            keys: Vec::new(),
+            server,
+            inventory,
+            imprint: None,
+            shown: None,
+            now: 7,
+            random: 0,
+            log: Vec::new(),
+        }
+    }
+
+    /// A device that knows its manufacturer only.
+    pub fn untouched() -> Self {
+        let mut bench = Self::new();
+        let masa = bench.registrar.maker.certificate.clone();
+        bench.inventory.trust = FirstTrust::Manufacturer { masa, pinned: None };
+        bench
+    }
+
+    /// A device that does, or does not, know its domain.
+    pub fn that(is_untouched: bool) -> Self {
+        if is_untouched { Self::untouched() } else { Self::new() }
     }
 
     pub fn moment(&self) -> Moment {
-        Moment { now: self.now, random: 0 }
+        Moment { now: self.now, random: self.random }
     }
 
     pub fn resume(&mut self) -> (Pledge, Output) {
@@ -51,18 +80,31 @@ impl Bench {
     pub fn perform(&mut self, output: Output) -> Input {
         self.log.push(brief(&output));
         match output {
-            Output::Connect { registrar, trust: Trust::Anchors(anchors), identity } => {
+            Output::Connect { registrar, trust, identity } => {
                 assert_eq!(registrar, "https://registrar");
-                assert!(anchors.contains(&self.inventory.anchor));
+                match (trust, self.inventory.trust.domain()) {
+                    (Trust::Anchors(anchors), Some(domain)) => assert!(anchors.contains(domain)),
+                    (trust, domain) => assert_eq!((trust, domain), (Trust::Provisional, None)),
+                }
                 self.shown = Some(match identity {
                     Shown::Idevid => self.idevid.certificate.clone(),
                     Shown::Ldevid(certificate) => *certificate,
                 });
-                Input::Connected
+                Input::Connected(self.server.clone())
+            }
+            Output::SignVoucherRequest(json) => {
+                let Identity { key, certificate } = &self.idevid;
+                let kind = oid::ANIMA_JSON_VOUCHER;
+                Input::Signed(cms::sign(kind, &json, certificate, &[], key, None, false).unwrap())
             }
             Output::Send(request) => {
                 let body = request.content.map(|(_, body)| body).unwrap_or_default();
-                let asked = Asked { path: request.path.into(), body, peer: self.shown.clone() };
+                let asked = Asked {
+                    path: request.path.into(),
+                    accept: request.accept.unwrap_or_default().into(),
+                    body,
+                    peer: self.shown.clone(),
+                };
                 Input::Answered(self.registrar.answer(asked))
             }
             Output::MakeKey => {
@@ -89,6 +131,11 @@ impl Bench {
 
     fn store(&mut self, change: Change) {
         match change {
+            Change::Imprint(imprint) => {
+                let FirstTrust::Manufacturer { pinned, .. } = &mut self.inventory.trust else { panic!() };
+                *pinned = Some(Box::new(imprint.pinned.clone()));
+                self.imprint = Some(*imprint);
+            }
             Change::Anchors(anchors) => self.inventory.anchors = anchors,
             Change::Ldevid(ldevid) => {
                 assert!(self.keys.iter().any(|key| key.public() == *ldevid.public_key()));
@@ -131,13 +178,16 @@ impl Bench {
 }
 
 /// An output in a few words.
-fn brief(output: &Output) -> String {
+pub fn brief(output: &Output) -> String {
     match output {
+        Output::Connect { trust: Trust::Provisional, .. } => "connect to anybody".into(),
         Output::Connect { identity: Shown::Idevid, .. } => "connect with IDevID".into(),
         Output::Connect { .. } => "connect with LDevID".into(),
         Output::Send(request) => request.path.rsplit('/').next().unwrap().into(),
+        Output::SignVoucherRequest(_) => "sign".into(),
         Output::MakeKey => "make key".into(),
         Output::MakeCsr { .. } => "make csr".into(),
+        Output::Store(Change::Imprint(_)) => "store pinned".into(),
         Output::Store(Change::Anchors(_)) => "store anchors".into(),
         Output::Store(Change::Ldevid(_)) => "store ldevid".into(),
         Output::Store(Change::OnlyKey(_)) => "only key".into(),
@@ -147,12 +197,12 @@ fn brief(output: &Output) -> String {
     }
 }
 
-const JOINING: &str = "connect with IDevID, cacerts, store anchors, csrattrs, make key, make csr, \
+pub const JOINING: &str = "connect with IDevID, cacerts, store anchors, csrattrs, make key, make csr, \
                        simpleenroll, store ldevid, connect with LDevID, enrollstatus, only key, store told, \
                        wait";
 const TWO_THIRDS: u64 = LIFE as u64 / 3 * 2;
 
-fn until(output: &Output) -> u64 {
+pub fn until(output: &Output) -> u64 {
     match output {
         Output::Wait(until) => *until,
         other => panic!("{other:?}"),
@@ -519,19 +569,22 @@ fn what_cannot_be_used_is_named() {
     };
     check(&|bench| bench.inventory.idevid = Identity::root("x").certificate, "no serialNumber");
     check(
-        &|bench| bench.inventory.anchor = bench.idevid.certificate.clone(),
+        &|bench| bench.inventory.trust = FirstTrust::Domain(bench.idevid.certificate.clone()),
         "not the certificate of an authority",
     );
     check(&|bench| bench.keys.clear(), "not for the device's key");
-    check(&|bench| bench.inventory.anchor = Identity::root("x").certificate, "not of this domain");
+    check(
+        &|bench| bench.inventory.trust = FirstTrust::Domain(Identity::root("x").certificate),
+        "not of this domain",
+    );
 }
 
 proptest! {
     /// Whatever comes, in whatever order: no panic; a misplaced input changes nothing; no more than one
     /// certificate is ever held without its key.
     #[test]
-    fn any_order_of_inputs_is_taken(choices in proptest::collection::vec((0..12_u8, any::<u64>()), 0..60)) {
-        let mut bench = Bench::new();
+    fn any_order_of_inputs_is_taken(is_untouched in any::<bool>(), choices in proptest::collection::vec((0..13_u8, any::<u128>()), 0..60)) {
+        let mut bench = Bench::that(is_untouched);
         let (mut pledge, mut output) = bench.resume();
         for (choice, random) in choices {
             let input = chosen(&mut bench, choice, &output);
@@ -549,7 +602,7 @@ proptest! {
 /// Mostly the right input, sometimes any other.
 fn chosen(bench: &mut Bench, choice: u8, output: &Output) -> Input {
     match choice {
-        0 => Input::Connected,
+        0 => Input::Connected(Vec::new()),
         1 => Input::Lost("cut".into()),
         2 => Input::Answered(text(400, "no")),
         3 => Input::Answered(Answer { date_millis: Some(i64::MIN), ..text(202, "") }),
@@ -560,6 +613,7 @@ fn chosen(bench: &mut Bench, choice: u8, output: &Output) -> Input {
         5 => Input::CsrMade(vec![0x30]),
         6 => Input::Failed("full".into()),
         7 => Input::Woken,
+        8 => Input::Signed(vec![0x30]),
         _ if matches!(output, Output::GiveUp(_)) => Input::Stored,
         _ => bench.perform(output.clone()),
     }

@@ -1,24 +1,39 @@
-//! A registrar of the tests' own: plain requests in, answers out, as RFC 7030 and RFC 8995 section 5.9
-//! say; and what a test wants it to say instead.
-use crate::support::{Identity, LIFE, ldevid};
+//! A registrar of the tests' own, with the manufacturer's MASA behind it: plain requests in, answers out,
+//! as RFC 7030 and RFC 8995 sections 5.6 and 5.9 say; and what a test wants it to say instead.
+use crate::support::{Identity, LIFE, ldevid, masa, registrar};
 use agent::machine::Answer;
 use std::collections::VecDeque;
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
 use wire::status::{self, Status};
-use wire::{Certificate, PublicKey};
+use wire::voucher::{self, Assertion, Voucher, VoucherRequest};
+use wire::{Certificate, PublicKey, cms, oid};
 
 /// A request, and who sent it.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub path: String,
+    pub accept: String,
     pub body: Vec<u8>,
     pub peer: Option<Certificate>,
 }
 
-/// The registrar and the domain's authority.
+/// What the MASA issues in place of the voucher that it should.
+pub type Bend = fn(&Registrar, Voucher) -> Answer;
+
+/// The registrar, the domain's authority, the manufacturer and its MASA.
 pub struct Registrar {
     pub authority: Identity,
+    /// What is shown in the handshake.
+    pub shown: Identity,
+    pub maker: Identity,
+    pub masa: Identity,
+    /// What is issued instead of vouchers, each once.
+    pub bends: VecDeque<Bend>,
+    /// Every voucher-request that was answered with a voucher.
+    pub appeals: Vec<VoucherRequest>,
+    /// Everything that `voucher_status` was told.
+    pub told_of_vouchers: Vec<Status>,
     /// What is said instead, each once, at the path.
     pub instead: VecDeque<(&'static str, Answer)>,
     /// Everything that was asked.
@@ -35,9 +50,22 @@ pub struct Registrar {
 
 impl Registrar {
     pub fn new(now: i64) -> Self {
-        let authority = Identity::root("domain");
-        let (instead, asked, issued, told) = (VecDeque::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { authority, instead, asked, issued, told, now, life: LIFE }
+        let (authority, maker) = (Identity::root("domain"), Identity::root("factory"));
+        Self {
+            shown: authority.issue(&registrar()),
+            masa: maker.issue(&masa()),
+            authority,
+            maker,
+            bends: VecDeque::new(),
+            appeals: Vec::new(),
+            told_of_vouchers: Vec::new(),
+            instead: VecDeque::new(),
+            asked: Vec::new(),
+            issued: Vec::new(),
+            told: Vec::new(),
+            now,
+            life: LIFE,
+        }
     }
 
     pub fn paths(&self) -> Vec<&str> {
@@ -62,12 +90,56 @@ impl Registrar {
             }
             est::CSR_ATTRS_PATH => der(est::CSR_ATTRS, &CsrAttributes::p256().to_der()),
             est::SIMPLE_ENROLL_PATH | est::SIMPLE_REENROLL_PATH => self.enrol(asked),
+            voucher::REQUEST_PATH => self.voucher(asked),
+            status::VOUCHER_STATUS_PATH => {
+                self.told_of_vouchers.push(Status::from_json(&asked.body).unwrap());
+                text(404, "who cares?")
+            }
             status::ENROLL_STATUS_PATH => {
                 self.told.push(Status::from_json(&asked.body).unwrap());
                 text(200, "noted")
             }
             _ => text(404, "no such door"),
         }
+    }
+
+    fn voucher(&mut self, asked: &Asked) -> Answer {
+        assert_eq!(asked.accept, voucher::MEDIA_TYPE);
+        let Ok(signed) = cms::verify(&asked.body, None, &[]) else { return text(400, "what?") };
+        if asked.peer.as_ref() != Some(&signed.signer) {
+            return text(401, "show what you sign with");
+        }
+        assert_eq!(signed.signing_time, None);
+        assert_eq!(signed.content_type, oid::ANIMA_JSON_VOUCHER);
+        let asks = VoucherRequest::from_json(&signed.content).unwrap();
+        // RFC 8995 section 5.2: else somebody stands between.
+        if asks.proximity_registrar_cert.as_ref() != Some(&self.shown.certificate) {
+            return text(401, "another stands before you");
+        }
+        assert_eq!((asks.assertion, asks.created_on), (Some(Assertion::Proximity), None));
+        let voucher = Voucher {
+            created_on: Some(self.now),
+            assertion: Some(Assertion::Proximity),
+            idevid_issuer: Some(voucher::idevid_issuer(&signed.signer)),
+            pinned_domain_cert: Some(self.authority.certificate.clone()),
+            domain_cert_revocation_checks: Some(false),
+            nonce: asks.nonce.clone(),
+            ..Voucher::new(&asks.serial_number)
+        };
+        self.appeals.push(asks);
+        match self.bends.pop_front() {
+            Some(bend) => bend(self, voucher),
+            None => self.signed_by(&self.masa, &voucher),
+        }
+    }
+
+    /// The answer with a voucher that somebody signed.
+    pub fn signed_by(&self, signer: &Identity, voucher: &Voucher) -> Answer {
+        let Identity { key, certificate } = signer;
+        let json = voucher.to_json().unwrap();
+        let kind = oid::ANIMA_JSON_VOUCHER;
+        let body = cms::sign(kind, &json, certificate, &[], key, Some(self.now), false).unwrap();
+        Answer { status: 200, content_type: voucher::MEDIA_TYPE.into(), body, ..Answer::default() }
     }
 
     fn enrol(&mut self, asked: &Asked) -> Answer {

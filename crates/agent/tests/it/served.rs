@@ -1,12 +1,12 @@
 //! The tests' registrar behind real TLS, and devices' folders for it.
 use crate::registrar::{Asked, Registrar};
-use crate::support::{Identity, idevid, registrar};
+use crate::support::{Identity, idevid};
 use agent::machine::{Stage, Timers};
 use agent::{AgentError, Settings};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 use io::http::body::read_body;
 use io::http::server::{Peer, ServerLimits, serve};
@@ -28,7 +28,6 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A registrar on a port of its own, until dropped.
 pub struct Served {
     registrar: Arc<Mutex<Registrar>>,
-    factory: Identity,
     port: u16,
     _stop: oneshot::Sender<()>,
 }
@@ -37,7 +36,7 @@ impl Served {
     /// Shows a registrar's certificate of its own domain.
     pub async fn new() -> Self {
         let domain = Registrar::new(io::clock::now_millis());
-        let shown = domain.authority.issue(&registrar());
+        let shown = domain.shown.clone();
         Self::showing(domain, &shown).await
     }
 
@@ -50,7 +49,7 @@ impl Served {
         let tls = devices_config(&shown.tls()).unwrap();
         let stopped = async { stopped.await.unwrap_or_default() };
         tokio::spawn(serve(listener, tls, ServerLimits::default(), App(registrar.clone()), stopped));
-        Self { registrar, factory: Identity::root("factory"), port, _stop: stop }
+        Self { registrar, port, _stop: stop }
     }
 
     pub fn registrar(&self) -> MutexGuard<'_, Registrar> {
@@ -63,14 +62,25 @@ impl Served {
 
     /// A folder as it comes from the factory, with the domain's anchor laid into it.
     pub fn folder(&self) -> tempfile::TempDir {
+        let anchor = self.registrar().authority.certificate.to_pem();
+        self.folder_with("anchor.pem", &anchor)
+    }
+
+    /// A folder as it comes from the factory: nobody has touched it since.
+    pub fn untouched_folder(&self) -> tempfile::TempDir {
+        let maker = self.registrar().maker.certificate.to_pem();
+        self.folder_with("masa.pem", &maker)
+    }
+
+    fn folder_with(&self, name: &str, trusted: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let device = self.factory.issue(&idevid());
-        let put = |name: &str, text: String| {
-            io::files::write_atomic(&folder.path().join(name), text.as_bytes(), 0o600)
+        let device = self.registrar().maker.issue(&idevid());
+        let put = |name: &str, text: &str| {
+            io::files::write_atomic(&folder.path().join(name), text.as_bytes(), 0o600).unwrap();
         };
-        put("idevid.pem", device.certificate.to_pem()).unwrap();
-        put("idevid.key", device.key.pem()).unwrap();
-        put("anchor.pem", self.registrar().authority.certificate.to_pem()).unwrap();
+        put("idevid.pem", &device.certificate.to_pem());
+        put("idevid.key", &device.key.pem());
+        put(name, trusted);
         folder
     }
 
@@ -124,10 +134,16 @@ impl tower_service::Service<Request<Incoming>> for App {
         let registrar = self.0.clone();
         Box::pin(async move {
             let peer = request.extensions().get::<Peer>().unwrap().chain.clone();
+            let accept = request.headers().get(ACCEPT).map(|accept| accept.to_str().unwrap().to_owned());
             let path = request.uri().path().to_owned();
             let body = read_body(request.into_body(), 1 << 20, PATIENCE).await.unwrap().to_vec();
             let peer = peer.first().map(|der| Certificate::from_der(der).unwrap());
-            let answer = registrar.lock().unwrap().answer(Asked { path, body, peer });
+            let answer = registrar.lock().unwrap().answer(Asked {
+                path,
+                accept: accept.unwrap_or_default(),
+                body,
+                peer,
+            });
             let mut response = Response::new(Full::new(Bytes::from(answer.body)));
             *response.status_mut() = StatusCode::from_u16(answer.status).unwrap();
             let headers = response.headers_mut();

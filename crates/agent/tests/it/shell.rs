@@ -7,6 +7,7 @@ use agent::machine::{Answer, Stage, check_server};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use wire::certificate::profile::Profile;
+use wire::voucher::{Voucher, VoucherRequest};
 use wire::{Certificate, est};
 
 fn names(folder: &Path) -> Vec<String> {
@@ -77,6 +78,89 @@ async fn the_stored_identity_is_good_for_curl() {
     let shown = served.registrar().asked.last().unwrap().peer.clone().unwrap();
     assert_eq!(shown.serial_number().as_deref(), Some(SERIAL_NUMBER));
     assert_eq!(shown.issuer(), served.registrar().authority.certificate.subject());
+}
+
+#[tokio::test]
+async fn a_voucher_and_its_request_are_good_by_openssl() {
+    if !has("a_voucher_and_its_request_are_good_by_openssl", "openssl") {
+        return;
+    }
+    let served = Served::new().await;
+    let folder = served.untouched_folder();
+    served.enrol(folder.path()).await;
+    let joining = ["requestvoucher", "voucher_status", "cacerts", "csrattrs", "simpleenroll", "enrollstatus"];
+    assert_eq!(served.registrar().paths(), joining);
+    let ok = |command: &str| {
+        let (good, said) = openssl(folder.path(), command);
+        assert!(good, "openssl {command}: {said}");
+        said
+    };
+    let verify = |file: &str| {
+        format!(
+            "cms -verify -inform DER -in {file} -CAfile masa.pem -purpose any -signer by.pem -out said.json"
+        )
+    };
+    ok(&verify("voucher-request.vcj"));
+    assert_eq!(ok("x509 -in by.pem -outform PEM"), ok("x509 -in idevid.pem -outform PEM"));
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let asks = VoucherRequest::from_json(&read("said.json")).unwrap();
+    assert_eq!(asks.proximity_registrar_cert.as_ref(), Some(&served.registrar().shown.certificate));
+    ok(&verify("voucher.vcj"));
+    let voucher = Voucher::from_json(&read("said.json")).unwrap();
+    assert_eq!(voucher.nonce, asks.nonce);
+    let pinned = Certificate::from_pem(&String::from_utf8(read("pinned.pem")).unwrap()).unwrap();
+    assert_eq!(voucher.pinned_domain_cert.as_ref(), Some(&pinned));
+    ok("verify -CAfile pinned.pem ldevid/certificate.pem");
+    for file in ["voucher-request.vcj", "voucher.vcj"] {
+        let mut damaged = read(file);
+        *damaged.last_mut().unwrap() ^= 1;
+        std::fs::write(folder.path().join("damaged"), damaged).unwrap();
+        assert!(!openssl(folder.path(), &verify("damaged")).0, "{file}");
+    }
+    let all = [
+        ".lock",
+        "anchors.pem",
+        "by.pem",
+        "damaged",
+        "idevid.key",
+        "idevid.pem",
+        "ldevid",
+        "masa.pem",
+        "pinned.pem",
+        "said.json",
+        "voucher-request.vcj",
+        "voucher.vcj",
+    ];
+    assert_eq!(names(folder.path()), all);
+}
+
+/// Somebody between a device and its registrar gets no further than to be refused: by the registrar,
+/// which sees that the device saw another certificate, or by the device.
+#[tokio::test]
+async fn a_relay_with_a_certificate_of_its_own_is_refused() {
+    let relay = Identity::root("relay").issue(&registrar());
+    for does_registrar_look in [true, false] {
+        let mut domain = Registrar::new(io::clock::now_millis());
+        if !does_registrar_look {
+            domain.shown.certificate = relay.certificate.clone();
+        }
+        let served = Served::showing(domain, &relay).await;
+        let folder = served.untouched_folder();
+        let enough = |stage, domain: &Registrar| {
+            assert_eq!(stage, Stage::Joining);
+            domain.asked.len() >= 6
+        };
+        served.run_until(folder.path(), served.settings(), enough).await.unwrap();
+        assert_eq!(names(folder.path()), [".lock", "idevid.key", "idevid.pem", "ldevid", "masa.pem"]);
+        assert!(names(&folder.path().join("ldevid")).is_empty());
+        let domain = served.registrar();
+        let is_asking = |path: &&str| ["requestvoucher", "voucher_status"].contains(path);
+        assert!(domain.paths().iter().all(is_asking), "{:?}", domain.paths());
+        assert_eq!(domain.told_of_vouchers.is_empty(), does_registrar_look);
+        for told in &domain.told_of_vouchers {
+            assert!(!told.good && told.reason.as_ref().unwrap().contains("(RFC 8995 section 5.6.2)"));
+        }
+    }
 }
 
 #[tokio::test]
@@ -201,7 +285,7 @@ async fn folders_that_cannot_be_used_are_named() {
     check(&copy("idevid.key"), "idevid.pem: the certificate is not for the key").await;
     check(&remove("idevid.pem"), "idevid.pem: No such file").await;
     check(&remove("idevid.key"), "idevid.key: No such file").await;
-    check(&remove("anchor.pem"), "anchor.pem: No such file").await;
+    check(&remove("anchor.pem"), "neither an anchor.pem").await;
     check(&|folder| std::fs::write(folder.join("anchor.pem"), "x").unwrap(), "not exactly one").await;
     let expose = |folder: &Path| {
         let exposed = std::fs::Permissions::from_mode(0o644);

@@ -2,7 +2,7 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use wire::certificate::HardwareModuleName;
@@ -95,6 +95,10 @@ pub fn idevid() -> Profile {
     Profile::IdevId { serial_number: SERIAL_NUMBER.into(), hardware, mud_url: None, masa_url: None }
 }
 
+pub fn masa() -> Profile {
+    Profile::Masa { common_name: "masa".into() }
+}
+
 pub fn ldevid() -> Profile {
     Profile::LdevId { serial_number: SERIAL_NUMBER.into(), device_id: "lamp-7".into() }
 }
@@ -113,6 +117,20 @@ pub fn skip(name: &str, why: &str) {
     let Some(path) = std::env::var_os("STEWARD_SKIPS") else { return };
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
     writeln!(file, "SKIP {name}: {why}").unwrap();
+}
+
+/// A folder of the corpus, or a skip.
+pub fn corpus(name: &str, path: &str) -> Option<PathBuf> {
+    let Some(root) = std::env::var_os("STEWARD_CORPUS") else {
+        skip(name, "STEWARD_CORPUS is not set");
+        return None;
+    };
+    let path = Path::new(&root).join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    skip(name, &format!("the corpus has no {}", path.display()));
+    None
 }
 
 /// Whether `program` is on the machine; if not, the test `name` is skipped.

@@ -8,11 +8,12 @@ use wire::est;
 /// Each kind of input, with the word that a misplaced one is called by.
 fn inputs() -> Vec<(&'static str, Input)> {
     vec![
-        ("a connection", Input::Connected),
+        ("a connection", Input::Connected(Vec::new())),
         ("the loss of a connection", Input::Lost("cut".into())),
         ("an answer", Input::Answered(text(500, "oh"))),
         ("a key", Input::KeyMade(TestKey::new().public())),
         ("a certification request", Input::CsrMade(vec![0x30])),
+        ("a signed voucher-request", Input::Signed(vec![0x30])),
         ("the disk's word", Input::Stored),
         ("a failure of the device", Input::Failed("full".into())),
         ("the passing of time", Input::Woken),
@@ -21,7 +22,7 @@ fn inputs() -> Vec<(&'static str, Input)> {
 
 /// The machine as it waits for what the first output that `fits` brings.
 fn waiting(fits: impl Fn(&Output) -> bool) -> (Bench, Pledge) {
-    let mut bench = Bench::new();
+    let mut bench = Bench::untouched();
     bench.says(est::CSR_ATTRS_PATH, text(500, "oh"));
     let (mut pledge, mut output) = bench.resume();
     for _ in 0..100 {
@@ -53,12 +54,13 @@ fn check(state: &str, fits: impl Fn(&Output) -> bool, taken: &str) {
 #[test]
 fn every_state_takes_its_inputs_and_no_other() {
     let store = |output: &Output| matches!(output, Output::Store(_));
-    check("a connection", |output| matches!(output, Output::Connect { .. }), "xx------");
-    check("an answer", |output| matches!(output, Output::Send(_)), "-xx-----");
-    check("a key", |output| matches!(output, Output::MakeKey), "---x--x-");
-    check("a certification request", |output| matches!(output, Output::MakeCsr { .. }), "----x-x-");
-    check("the disk", store, "-----xx-");
-    check("time to pass", |output| matches!(output, Output::Wait(_)), "-------x");
+    check("a connection", |output| matches!(output, Output::Connect { .. }), "xx-------");
+    check("an answer", |output| matches!(output, Output::Send(_)), "-xx------");
+    check("a key", |output| matches!(output, Output::MakeKey), "---x---x-");
+    check("a certification request", |output| matches!(output, Output::MakeCsr { .. }), "----x--x-");
+    check("a signature", |output| matches!(output, Output::SignVoucherRequest(_)), "-----x-x-");
+    check("the disk", store, "------xx-");
+    check("time to pass", |output| matches!(output, Output::Wait(_)), "--------x");
 }
 
 #[test]

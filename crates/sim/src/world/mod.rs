@@ -11,7 +11,7 @@ use crate::limits::{
 };
 use crate::random::Random;
 use crate::{Faults, Report, Stopped, Tally};
-use agent::machine::{self, Input, Output, Trust};
+use agent::machine::{self, FirstTrust, Input, Output, Trust};
 use fleet::door::{Step, ToSign};
 use fleet::limits::LDEVID_DAYS_MAX;
 use serde_json::{Value as Json, json};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use wire::Certificate;
 use wire::certificate::HardwareModuleName;
 use wire::certificate::profile::{Profile, Validity};
-use wire::{Oid, csr};
+use wire::{Oid, cms, csr, oid};
 
 /// When every world begins: 2026-01-01T00:00:00Z in Unix milliseconds.
 const START: i64 = 1_767_225_600_000;
@@ -139,7 +139,8 @@ impl World {
     }
 
     fn add_device(&mut self, maker: &Authority, serial_number: String, kind: Kind) -> Result<(), String> {
-        let key = Key::new(&mut self.random).public().clone();
+        let idevid_key = Key::new(&mut self.random);
+        let key = idevid_key.public().clone();
         let hardware = HardwareModuleName {
             kind: Oid::new(HARDWARE).map_err(|why| why.to_string())?,
             serial: serial_number.clone().into_bytes(),
@@ -151,7 +152,8 @@ impl World {
         let idevid = maker.sign(&to_sign).map_err(|why| why.to_string())?;
         let random = Random::new(self.random.next());
         let device = self.devices.len();
-        self.devices.push(Device::new(serial_number, kind, idevid, self.hub.authority().clone(), random));
+        let trust = FirstTrust::Domain(self.hub.authority().clone());
+        self.devices.push(Device::new(serial_number, kind, (idevid, idevid_key), trust, random));
         let at = self.random.below(60_000);
         self.after(at, Event::Starts { device, life: 0 });
         Ok(())
@@ -331,6 +333,13 @@ impl World {
                 self.after(delay, Event::Opens { device, life, trust, shown });
             }
             Output::Send(request) => self.send(device, request),
+            Output::SignVoucherRequest(json) => {
+                let Device { idevid, idevid_key, .. } = &self.devices[device];
+                let kind = oid::ANIMA_JSON_VOUCHER;
+                let signed = cms::sign(kind, &json, idevid, &[], idevid_key, None, false);
+                let input = signed.map_or_else(|why| Input::Failed(why.to_string()), Input::Signed);
+                self.tell(device, 1, input);
+            }
             Output::MakeKey => {
                 let key = Key::new(&mut self.devices[device].random);
                 let public = key.public().clone();
