@@ -4,6 +4,8 @@
 //! simulator does that and hands the outcome to the rest.
 use crate::operation::Call;
 use crate::refusal::{Refusal, Sort};
+use crate::text::Digest;
+use crate::time::Millis;
 use serde_json::Value as Json;
 use wire::certificate::profile::{Profile, Validity};
 use wire::csr::Csr;
@@ -39,12 +41,25 @@ pub enum Step {
     /// Sign a registrar's voucher-request (JSON) with the registrar's key as CMS, the chain up to the
     /// domain's authority along with it, and hand it to the rest.
     SignVoucherRequest(Vec<u8>, Then<Result<Vec<u8>, Refusal>>),
+    /// Sign octets with the manufacturer's key as CMS, and hand that to the rest.
+    SignAsMaker(Signed, Vec<u8>, Millis, Then<Result<Vec<u8>, Refusal>>),
+    /// Keep octets as a blob, and hand its digest to the rest.
+    Keep(Vec<u8>, Then<Result<Digest, Refusal>>),
     /// Ask somebody else's server, and hand what it replied to the rest.
     Ask(Box<Outgoing>, Then<Result<Reply, Refusal>>),
 }
 
 /// The rest of a door's work.
 pub type Then<T> = Box<dyn FnOnce(T) -> Step + Send>;
+
+/// What a manufacturer signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// A MUD file: the signature stands apart from it (RFC 8520 section 13.1).
+    Description,
+    /// A birth record.
+    BirthRecord,
+}
 
 /// A certificate to be signed, outside of any transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,6 +53,8 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<provisioning::product::view::List>(),
     row::<provisioning::product::view::Show>(),
     row::<provisioning::product::view::Discontinue>(),
+    row::<provisioning::publication::view::Publish>(),
+    row::<provisioning::publication::view::Show>(),
     row::<provisioning::view::List>(),
     row::<provisioning::view::Show>(),
     row::<provisioning::voucher::view::Show>(),
@@ -82,11 +84,12 @@ pub const FOLDS: &[Fold] = &[
     fold::<onboarding::anchor::Anchor>(),
     fold::<provisioning::Birth>(),
     fold::<provisioning::product::Product>(),
+    fold::<provisioning::publication::Publication>(),
     fold::<provisioning::voucher::VoucherLog>(),
 ];
 
 /// The rooms that hold blobs: one that none of them holds is swept.
-pub const BLOB_HOLDERS: &[blob::Holder] = &[];
+pub const BLOB_HOLDERS: &[blob::Holder] = &[provisioning::publication::store::publication_holds];
 
 /// Every room's tables, in the order in which they are made.
 pub const MIGRATIONS: &[&[Migration]] = &[
@@ -98,6 +101,7 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     onboarding::anchor::store::MIGRATIONS,
     provisioning::store::MIGRATIONS,
     provisioning::product::store::MIGRATIONS,
+    provisioning::publication::store::MIGRATIONS,
     provisioning::voucher::store::MIGRATIONS,
 ];
 

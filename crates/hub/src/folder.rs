@@ -9,6 +9,7 @@
 //! | `server.key`, `server.pem` | the people's listener |
 //! | `registrar.key`, `registrar.pem` | the devices' listener |
 //! | `masa.key`, `masa.pem` | signs vouchers |
+//! | `signer.key`, `signer.pem` | signs descriptions and birth records |
 //! | `blobs/` | firmware, descriptions and the like, each by its SHA-256 |
 //! | `journal.key` | signs the journal's checkpoints |
 //! | `ready.json` | addresses and a token, for whoever may read it (0600) |
@@ -150,6 +151,15 @@ impl Folder {
     pub fn masa(&self, now: Millis) -> Result<Authority, FolderError> {
         let profile = Profile::Masa { common_name: "Steward MASA".into() };
         self.kept("masa", &profile, &self.factory, &ReachedBy::nowhere(), now)
+    }
+
+    /// What signs descriptions (RFC 8520 section 13) and birth records: the manufacturer.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn signer(&self, now: Millis) -> Result<Authority, FolderError> {
+        let profile = Profile::Signer { common_name: "Steward signer".into() };
+        self.kept("signer", &profile, &self.factory, &ReachedBy::nowhere(), now)
     }
 
     /// The key and certificate called `file`. The certificate is issued anew when it ends within half

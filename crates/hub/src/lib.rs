@@ -16,8 +16,10 @@ mod manufacturer;
 pub mod openapi;
 mod pages;
 mod problem;
+mod published;
 mod signers;
 pub mod start;
+mod work;
 mod workers;
 
 use axum::Router;
@@ -48,6 +50,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wire::key::KeyRefused;
 use wire::{PublicKey, Signer};
+use work::{Bell, Worker};
 
 /// What a hub is told. Only the folder has no default.
 #[derive(Clone)]
@@ -132,6 +135,7 @@ pub struct Hub {
     desk: Desk,
     blobs: Blobs,
     connections: Arc<Connections>,
+    bell: Bell,
 }
 
 impl Hub {
@@ -150,15 +154,17 @@ impl Hub {
         let env = Env { checkpoint_key: Some(checkpoint_key) };
         let connections = Arc::new(Connections::default());
         let mut store_settings = StoreSettings::new(place, env.clone(), clock());
-        let (watching, told) = (connections.clone(), settings.committed.clone());
+        let (bell, told) = (Bell::default(), settings.committed.clone());
+        let (watching, ringing) = (connections.clone(), bell.clone());
         store_settings.committed = Some(Arc::new(move |links| {
             watching.committed(links);
+            ringing.committed(links);
             told.iter().for_each(|told| told(links));
         }));
         let store = Store::open(store_settings).map_err(StartError::Store)?;
         let desk = Desk::new(store, env);
         let blobs = Blobs::new(desk.clone(), folder.blobs().clone(), settings.organisation.clone());
-        Ok(Hub { settings, folder, desk, blobs, connections })
+        Ok(Hub { settings, folder, desk, blobs, connections, bell })
     }
 
     /// Takes the ports.
@@ -235,7 +241,7 @@ impl Bound {
     /// # Errors
     /// [`StartError`] when TLS cannot be set up.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Hub { settings, folder, desk, blobs, connections } = self.hub;
+        let Hub { settings, folder, desk, blobs, connections, bell } = self.hub;
         let now = Millis(io::clock::now_millis());
         let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
@@ -243,6 +249,7 @@ impl Bound {
         let devices_tls = devices_config(&registrar.clone().identity())?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
         let (masa, domain, factory) = (folder.masa(now)?, folder.domain().clone(), folder.factory().clone());
+        let maker = folder.signer(now)?;
         let own = vec![self.people.address, self.devices.address];
         let fetcher = Fetcher::new(settings.fetch_loopback, own);
         let signing = |authority| Signers {
@@ -250,6 +257,9 @@ impl Bound {
             authority,
             registrar: registrar.clone(),
             masa: masa.clone(),
+            signer: maker.clone(),
+            maker: folder.factory().certificate.clone(),
+            blobs: blobs.clone(),
             fetcher: fetcher.clone(),
         };
         let doors = Devices::new(desk.clone(), signing(domain), connections.clone());
@@ -264,6 +274,8 @@ impl Bound {
         if let Err(refusal) = blobs.sweep_orphans().await {
             tracing::warn!(code = refusal.code, detail = refusal.detail, "blobs without a row stay for now");
         }
+        let worker = Worker { desk: desk.clone(), blobs: blobs.clone(), signers: factory.clone(), bell };
+        let rooms_work = tokio::spawn(worker.run());
         let (stop, stopping) = watch::channel(false);
         let stopped = |mut stopping: watch::Receiver<bool>| async move {
             // The sender is kept until both listeners ended.
@@ -285,6 +297,7 @@ impl Bound {
             },
         );
         work.abort();
+        rooms_work.abort();
         last_checkpoint(&desk, signer.as_ref(), &organisation).await;
         Ok(())
     }
@@ -311,6 +324,7 @@ fn router(shared: Shared) -> Router {
         .merge(health::router())
         .merge(manufacturer::router())
         .merge(pages::router())
+        .merge(published::router())
         .fallback(api::not_found)
         .layer(from_fn_with_state(shared.clone(), count))
         .with_state(shared)

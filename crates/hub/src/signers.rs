@@ -1,17 +1,19 @@
 //! Drives a door's steps: calls go to the desk, what is to be signed to the hub's own keys, what is to be
 //! asked to other people's servers.
+use crate::blobs::Blobs;
 use crate::desk::Desk;
 use crate::fetch::Fetcher;
 use crate::folder::Authority;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fleet::door::{Answer, Step, ToSign};
+use fleet::door::{Answer, Signed, Step, ToSign};
 use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
 use fleet::text::Slug;
+use fleet::time::Millis;
 use wire::certificate::profile::issue;
-use wire::{Certificate, cms, oid};
+use wire::{Certificate, cms, mud, oid};
 
 /// Who signs and asks what the doors want signed and asked.
 #[derive(Clone)]
@@ -24,6 +26,12 @@ pub struct Signers {
     pub registrar: Authority,
     /// Signs vouchers.
     pub masa: Authority,
+    /// Signs descriptions and birth records, for the manufacturer whose authority `maker` is.
+    pub signer: Authority,
+    /// The manufacturer's authority.
+    pub maker: Certificate,
+    /// Keeps blobs.
+    pub blobs: Blobs,
     /// Asks other people's servers.
     pub fetcher: Fetcher,
 }
@@ -41,6 +49,8 @@ impl Signers {
                 // RFC 8995 section 5.5: what goes along may be pinned. The domain's authority may: it
                 // outlives the registrar's certificate.
                 Step::SignVoucherRequest(content, then) => then(self.sign_json(&content, &self.registrar)),
+                Step::SignAsMaker(what, content, at, then) => then(self.sign_as_maker(what, &content, at)),
+                Step::Keep(content, then) => then(self.blobs.put(session, content).await),
                 Step::Ask(outgoing, then) => then(self.fetcher.ask(&outgoing).await),
             }
         }
@@ -51,6 +61,18 @@ impl Signers {
         let Authority { certificate, key: signer } = &self.authority;
         issue(profile, key, Some(certificate), *serial, *validity, signer.as_ref())
             .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
+    }
+
+    fn sign_as_maker(&self, what: Signed, content: &[u8], at: Millis) -> Result<Vec<u8>, Refusal> {
+        let Authority { certificate, key } = &self.signer;
+        let chain = std::slice::from_ref(&self.maker);
+        let signed = match what {
+            Signed::Description => mud::sign(content, certificate, chain, key.as_ref(), Some(at.0)),
+            Signed::BirthRecord => {
+                cms::sign(oid::DATA, content, certificate, chain, key.as_ref(), Some(at.0), false)
+            }
+        };
+        signed.map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 
     /// A voucher or a voucher-request, signed by somebody whom the listener's authority vouches for.

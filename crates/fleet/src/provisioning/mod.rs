@@ -10,12 +10,14 @@
 //! | - | want | a key wanted; the hub signs outside of the transaction |
 //! | a key wanted | bear | born, with an IDevID; for ever |
 //!
-//! Its service (MASA) tells a born device which domain to trust: [`voucher`].
+//! Its service (MASA) tells a born device which domain to trust: [`voucher`]. A product's description is
+//! published, signed: [`publication`].
 //!
 //! Absent: private keys (a device makes its own), the certificate's form (`wire`), the signing of it.
-//! Not yet: signed birth records, published descriptions and firmware.
+//! Not yet: published firmware.
 pub mod door;
 pub mod product;
+pub mod publication;
 pub mod rules;
 pub mod scripts;
 pub mod store;

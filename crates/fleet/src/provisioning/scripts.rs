@@ -21,6 +21,12 @@ pub const SCRIPTS: &[Script] = &[Script {
         answers("product discontinue", r#"{"product":"lamp-7"}"#, r#"{"discontinued":true}"#),
         refuses("product discontinue", r#"{"product":"lamp-7"}"#, "product-discontinued"),
         refuses("product discontinue", r#"{"product":"x"}"#, "product-unknown"),
+        refuses(
+            "product publish-description",
+            r#"{"product":"lamp-7","file":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}"#,
+            "blob-unknown",
+        ),
+        refuses("product description", r#"{"product":"lamp-7"}"#, "description-unknown"),
         answers("birth list", "{}", r#"{"items":[]}"#),
         refuses("birth show", r#"{"serial_number":"A1"}"#, "birth-unknown"),
         refuses("birth list", r#"{"after":"\u0000"}"#, "bad-arguments"),

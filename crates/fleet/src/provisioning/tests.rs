@@ -54,10 +54,42 @@ const STORED_VOUCHER: &[&str] = &[
     r#"{"event":"voucher-issued","voucher":{"nonce":"n","domain_id":"00ff","issued_at":7,"voucher":"AA=="}}"#,
 ];
 
+/// As [`STORED`], of publications.
+const STORED_PUBLICATION: &[&str] = &[
+    r#"{"event":"description-wanted","file":"00ff"}"#,
+    r#"{"event":"description-published","file":"00ff","signature":"ff00"}"#,
+    r#"{"event":"description-refused","file":"00ff","why":"it is no JSON"}"#,
+];
+
+#[test]
+fn what_is_signed_is_what_is_wanted() {
+    use super::publication::rules::{Command, Refusal, State, apply, decide};
+    let mut state = State::default();
+    let mut run = |command: Command| {
+        let events = decide(&state, command, Millis(0))?;
+        events.iter().for_each(|event| apply(&mut state, event));
+        Ok::<_, Refusal>((events.len(), state.clone()))
+    };
+    let want = |file: &str| Command::Want { file: file.into() };
+    let publish = |file: &str| Command::Publish { file: file.into(), signature: format!("{file}.p7s") };
+    assert_eq!(run(publish("a")), Err(Refusal::NotWanted));
+    assert_eq!(run(want("a")).map(|(n, _)| n), Ok(1));
+    assert_eq!(run(want("a")).map(|(n, _)| n), Ok(0));
+    assert_eq!(run(want("b")).map(|(n, _)| n), Ok(1));
+    assert_eq!(run(publish("a")), Err(Refusal::NotWanted), "it was replaced while it was signed");
+    let (_, state) = run(publish("b")).expect("published");
+    assert_eq!((state.wanted.as_str(), state.file.as_str(), state.signature.as_str()), ("", "b", "b.p7s"));
+    run(want("c")).expect("wanted");
+    let (_, state) = run(Command::Refuse { file: "c".into(), why: "no JSON".into() }).expect("refused");
+    assert_eq!((state.wanted.as_str(), state.file.as_str(), state.refused.as_str()), ("", "b", "no JSON"));
+    assert_eq!(run(want("b")).map(|(n, s)| (n, s.refused)), Ok((1, String::new())), "signed anew");
+}
+
 #[test]
 fn every_stored_event_is_read_for_ever() {
     crate::audit::tests::stored_events::<super::Birth>(STORED, 2);
     crate::audit::tests::stored_events::<super::product::Product>(STORED_PRODUCT, 2);
+    crate::audit::tests::stored_events::<super::publication::Publication>(STORED_PUBLICATION, 3);
     crate::audit::tests::stored_events::<super::voucher::VoucherLog>(STORED_VOUCHER, 1);
 }
 

@@ -5,4 +5,5 @@ mod credentials;
 mod est;
 mod fetch;
 mod masa;
+mod publication;
 mod support;

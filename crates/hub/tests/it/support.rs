@@ -69,6 +69,27 @@ impl Running {
         self.runtime.block_on(self.desk.own(&session, call))
     }
 
+    /// Asks until `good` takes the answer, for as long as a busy machine may need.
+    pub fn ask_until(&self, operation: &str, arguments: &Json, good: impl Fn(&Json) -> bool) -> Json {
+        for _ in 0..600 {
+            match self.ask(operation, arguments.clone()) {
+                Ok(answer) if good(&answer) => return answer,
+                _ => self.runtime.block_on(async {
+                    let never = std::future::pending::<()>();
+                    let _ = tokio::time::timeout(std::time::Duration::from_millis(50), never).await;
+                }),
+            }
+        }
+        panic!("{operation} {arguments}: still {:?}", self.ask(operation, arguments.clone()));
+    }
+
+    /// The bytes as a blob of this hub.
+    pub fn put(&self, bytes: &[u8]) -> String {
+        let session = Session::of_hub("test", Slug::main());
+        let digest = self.runtime.block_on(self.blobs.put(&session, bytes.to_vec()));
+        digest.expect("the blob is kept").to_string()
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -113,6 +113,8 @@ impl World {
             Step::Sign(to_sign, then) => then(self.hub.sign(&to_sign)),
             Step::SignVoucher(_, then) | Step::SignVoucherRequest(_, then) => then(Err(no_vouchers())),
             Step::Ask(_, then) => then(Err(no_vouchers())),
+            Step::SignAsMaker(.., then) => then(Err(no_factory())),
+            Step::Keep(_, then) => then(Err(no_factory())),
         };
         self.keep(Exchange { device, life, step });
     }
@@ -147,6 +149,10 @@ impl World {
         let down = self.random.below(HUB_DOWN_MILLIS_MAX);
         self.after(down, Event::HubStarts);
     }
+}
+
+fn no_factory() -> Refusal {
+    Refusal::new(Sort::NotYet, "no-factory", "nothing is published in simulated worlds yet")
 }
 
 fn no_vouchers() -> Refusal {

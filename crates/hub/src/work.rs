@@ -1,0 +1,118 @@
+//! What rooms want done outside of their transactions: descriptions to be published. A room says what; the
+//! steps are its door's; the outcome goes back to it as a command.
+use crate::blobs::Blobs;
+use crate::desk::Desk;
+use crate::signers::Signers;
+use fleet::audit::rules::Link;
+use fleet::door::Step;
+use fleet::permission::Session;
+use fleet::provisioning::publication::Publication;
+use fleet::provisioning::publication::{door as publication_door, view as publication};
+use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::room::Room;
+use fleet::time::Millis;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use wire::limits::MUD_FILE_BYTES_MAX;
+
+/// How long a room's work waits at most to be looked for.
+const LOOK_EVERY_SECONDS: u64 = 30;
+/// The pause after a look that failed.
+const PAUSE_SECONDS: u64 = 5;
+
+/// Wakes the worker when a room wants something.
+#[derive(Clone, Debug, Default)]
+pub struct Bell(Arc<Notify>);
+
+impl Bell {
+    /// Rings when an entry of `links` may mean work. The store calls it.
+    pub fn committed(&self, links: &[Link]) {
+        if links.iter().any(|link| link.entry.room == Publication::NAME) {
+            self.0.notify_one();
+        }
+    }
+}
+
+/// The worker.
+pub struct Worker {
+    /// The way to the fleet.
+    pub desk: Desk,
+    /// Where files are kept.
+    pub blobs: Blobs,
+    /// Who signs and asks.
+    pub signers: Signers,
+    /// What wakes it.
+    pub bell: Bell,
+}
+
+impl Worker {
+    /// Works until it is dropped.
+    pub async fn run(self) {
+        loop {
+            let pause = match self.look().await {
+                Ok(()) => Duration::from_secs(LOOK_EVERY_SECONDS),
+                Err(refusal) => {
+                    tracing::warn!(
+                        code = refusal.code,
+                        detail = refusal.detail,
+                        "a room's work was not done"
+                    );
+                    Duration::from_secs(PAUSE_SECONDS)
+                }
+            };
+            // A ring during the look is kept.
+            let _ = tokio::time::timeout(pause, self.bell.0.notified()).await;
+        }
+    }
+
+    async fn look(&self) -> Result<(), Refusal> {
+        self.publish().await
+    }
+
+    /// Checks and signs what shall be published.
+    async fn publish(&self) -> Result<(), Refusal> {
+        let session = self.session("publish");
+        let wanted: Vec<publication::Work> = self.ask(&session, publication::Wanted {}).await?;
+        for work in wanted {
+            let file = self.blobs.get(&session, work.file.clone(), MUD_FILE_BYTES_MAX).await;
+            let step = match file {
+                Ok(file) => publication_door::publish(work, file, now()),
+                Err(refusal) if refusal.sort == Sort::TooMuch => {
+                    publication_door::settle(work, Err(refusal.detail))
+                }
+                Err(refusal) => return Err(refusal),
+            };
+            self.drive(step, &session).await;
+        }
+        Ok(())
+    }
+
+    async fn drive(&self, step: Step, session: &Session) {
+        let answer = self.signers.drive(&self.desk, step, session).await;
+        if answer.status >= 300 {
+            let why = String::from_utf8_lossy(&answer.body).into_owned();
+            tracing::warn!(status = answer.status, why, "a room's work was not done");
+        }
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        session: &Session,
+        call: impl fleet::operation::Operation,
+    ) -> Result<T, Refusal> {
+        let answer: Json = self.desk.own(session, call).await?;
+        serde_json::from_value(answer)
+            .map_err(|why| Refusal::new(Sort::Failed, "unreadable-work", why.to_string()).blaming(Blame::Us))
+    }
+
+    fn session(&self, worker: &'static str) -> Session {
+        Session::of_hub(worker, self.signers.organisation.clone())
+    }
+}
+
+fn now() -> Millis {
+    Millis(io::clock::now_millis())
+}
