@@ -44,6 +44,8 @@ fn every_operation_is_called_from_the_document_alone() {
         birth-show: "birth-unknown"
         credential-revoke: "credential-unknown"
         onboarding-admit: "not-introduced"
+        product-description: "description-unknown"
+        product-publish-description: "no-mud-url"
         session-start: "not-permitted""#]]
     .assert_eq(&refused.join("\n"));
 }
