@@ -11,7 +11,7 @@ use wire::certificate::profile::{Profile, Validity};
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
 use wire::limits::NAME_ATTRIBUTE_CHARS_MAX;
-use wire::{Certificate, PublicKey};
+use wire::{Certificate, PublicKey, cms, oid, voucher};
 
 /// What a door answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +170,7 @@ impl From<Refusal> for Step {
 /// # Errors
 /// Its sender is to blame.
 pub fn enrolment_request(content_type: &str, body: &[u8]) -> Result<Csr, Refusal> {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    let media_type = media_type(content_type);
     if !media_type.eq_ignore_ascii_case(est::PKCS10) {
         let why = format!("the body is `{media_type}`; send {} (RFC 7030 section 4.2.1)", est::PKCS10);
         return Err(malformed("not-pkcs10", why));
@@ -212,4 +212,49 @@ pub fn issued(certificate: &str) -> Step {
 pub fn is_serial_number(text: &str) -> bool {
     let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c);
     (1..=NAME_ATTRIBUTE_CHARS_MAX).contains(&text.len()) && text.chars().all(printable)
+}
+
+/// Whether what was sent says that it is a voucher or a voucher-request, signed with CMS.
+///
+/// # Errors
+/// RFC 8995 section 5.6: 415 for a voucher-request that is not understood.
+pub fn check_voucher_type(content_type: &str) -> Result<(), Answer> {
+    let media_type = media_type(content_type);
+    if media_type.eq_ignore_ascii_case(voucher::MEDIA_TYPE) {
+        return Ok(());
+    }
+    Err(Answer::text(415, &format!("the body is `{media_type}`; send {}", voucher::MEDIA_TYPE)))
+}
+
+/// A media type without its parameters.
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// A voucher or a voucher-request in JSON whose signature verified, with the signer's certificate along;
+/// whether that may be believed is for the caller to judge.
+///
+/// # Errors
+/// `voucher-request-refused`.
+pub fn signed_json(body: &[u8]) -> Result<cms::Verified, Refusal> {
+    let verified = cms::verify(body, None, &[]).map_err(wrong_request)?;
+    // The examples of RFC 8995 appendix C say id-data; RFC 8366 section 5.4 names a type of its own.
+    if [oid::DATA, oid::ANIMA_JSON_VOUCHER].contains(&verified.content_type) {
+        return Ok(verified);
+    }
+    let why = format!("the signed content is of the type {}, not a voucher in JSON", verified.content_type);
+    Err(wrong_request(why))
+}
+
+/// RFC 8995 section 5.6: 403 when a voucher-request is not signed correctly.
+pub fn wrong_request(why: impl ToString) -> Refusal {
+    Refusal::new(Sort::NotPermitted, "voucher-request-refused", why.to_string())
+}
+
+/// The answer with a voucher that is kept as base64. RFC 8995 section 6: it is sent in binary.
+pub fn voucher_answer(voucher: &str) -> Step {
+    match est::decode_body(voucher.as_bytes()) {
+        Ok(body) => Step::Answer(Answer::of(200, voucher::MEDIA_TYPE, body)),
+        Err(why) => Refusal::new(Sort::Failed, "unreadable-voucher", why.to_string()).into(),
+    }
 }

@@ -37,6 +37,8 @@ pub const DOOR_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const REASON_BYTES_MAX: usize = 512;
 /// Life of an LDevID. A device renews it in time.
 pub const LDEVID_DAYS_MAX: i64 = 90;
+/// A voucher that the service of a maker issued; the journal keeps it.
+pub const RECEIVED_VOUCHER_BYTES_MAX: usize = 32 * 1024;
 /// Vouchers of one device that the MASA's log keeps.
 pub const DEVICE_VOUCHERS_MAX: usize = 64;
 /// A SHA-256 in hexadecimal digits.

@@ -47,7 +47,9 @@ impl Devices {
         }
         let peer = self.judge(connection).await?;
         let session = self.session(&peer);
-        let step = door::open(plain(request, peer).await?, &self.signers.authority.certificate);
+        let Signers { authority, registrar, .. } = &self.signers;
+        let request = plain(request, peer).await?;
+        let step = door::open(request, &authority.certificate, &registrar.certificate);
         Ok(self.signers.drive(&self.desk, step, &session).await)
     }
 

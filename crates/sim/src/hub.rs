@@ -136,7 +136,7 @@ impl Hub {
 
     /// The first step of a request.
     pub fn open(&self, request: Request) -> Step {
-        door::open(request, &self.authority.certificate)
+        door::open(request, &self.authority.certificate, &self.registrar[0])
     }
 
     /// Runs a door's call for a device, on the disk when this returns.

@@ -19,8 +19,8 @@ use wire::certificate::chain::{Purpose, verify_chain};
 use wire::certificate::profile::{Profile, Validity};
 use wire::csr::Csr;
 use wire::est;
-use wire::status::{ENROLL_STATUS_PATH, Status};
-use wire::{Certificate, PublicKey, oid};
+use wire::status::{ENROLL_STATUS_PATH, Status, VOUCHER_STATUS_PATH};
+use wire::{Certificate, PublicKey, oid, voucher};
 
 /// Who asks, after TLS proved that it holds the key of the certificate that it showed.
 #[derive(Clone, Debug)]
@@ -118,8 +118,8 @@ pub struct Request {
 }
 
 /// Answers a request to the doors of EST (RFC 7030 section 3.2.2) and BRSKI (RFC 8995 section 5), or
-/// says what it takes to answer it. `authority` is the domain's.
-pub fn open(request: Request, authority: &Certificate) -> Step {
+/// says what it takes to answer it. `authority` is the domain's, `registrar` what the listener shows.
+pub fn open(request: Request, authority: &Certificate, registrar: &Certificate) -> Step {
     let asked = match (request.post, request.path.as_str()) {
         // RFC 7030 section 4.1.2: no authentication of the client is required.
         (false, est::CA_CERTS_PATH) => Ok(Step::Answer(Answer::ca_certs(authority))),
@@ -127,20 +127,24 @@ pub fn open(request: Request, authority: &Certificate) -> Step {
         (true, est::SIMPLE_ENROLL_PATH) => enrol(request, false),
         (true, est::SIMPLE_REENROLL_PATH) => enrol(request, true),
         (true, ENROLL_STATUS_PATH) => report(request),
+        (true, voucher::REQUEST_PATH) => Ok(super::voucher::door::request(request, registrar)),
+        (true, VOUCHER_STATUS_PATH) => super::voucher::door::report(request),
         (
             _,
             est::CA_CERTS_PATH
             | est::CSR_ATTRS_PATH
             | est::SIMPLE_ENROLL_PATH
             | est::SIMPLE_REENROLL_PATH
-            | ENROLL_STATUS_PATH,
+            | ENROLL_STATUS_PATH
+            | voucher::REQUEST_PATH
+            | VOUCHER_STATUS_PATH,
         ) => Ok(Step::Answer(Answer::text(405, "this door is asked with the other of GET and POST"))),
         _ => Err(Refusal::new(Sort::NotFound, "door-unknown", "there is no such door")),
     };
     asked.unwrap_or_else(Step::from)
 }
 
-fn device(peer: Peer) -> Result<(Proof, Box<Certificate>), Refusal> {
+pub(super) fn device(peer: Peer) -> Result<(Proof, Box<Certificate>), Refusal> {
     match peer {
         Peer::Device { proof, certificate } => Ok((proof, certificate)),
         Peer::Nobody => {
@@ -186,16 +190,19 @@ fn check_csr(csr: &Csr, proof: &Proof, certificate: &Certificate, again: bool) -
 fn decided(outcome: Result<Json, Refusal>, key: PublicKey) -> Step {
     match answered::<Decision>(outcome) {
         // RFC 7030 section 4.2.3: accepted for manual authorization.
-        Ok(Decision::Wait) => Step::Answer(Answer {
-            retry_after_seconds: Some(RETRY_AFTER_SECONDS),
-            ..Answer::text(202, "nobody has admitted this device yet; ask again later")
-        }),
+        Ok(Decision::Wait) => wait(),
         Ok(Decision::Again { certificate }) => issued(&certificate),
         Ok(Decision::Sign(work)) => {
             Step::Sign(Box::new(to_sign(&work, key)), Box::new(move |signed| keep(work, signed)))
         }
         Err(refusal) => refusal.into(),
     }
+}
+
+/// Nobody has admitted it.
+pub(super) fn wait() -> Step {
+    let answer = Answer::text(202, "nobody has admitted this device yet; ask again later");
+    Step::Answer(Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..answer })
 }
 
 fn to_sign(work: &Work, key: PublicKey) -> ToSign {
@@ -230,11 +237,19 @@ fn keep(work: Work, signed: Result<Certificate, Refusal>) -> Step {
 /// RFC 8995 section 5.9.4.
 fn report(request: Request) -> Result<Step, Refusal> {
     let (proof, _) = device(request.peer)?;
-    let status = Status::from_json(&request.body).map_err(|why| malformed("bad-enrollstatus", why))?;
+    let (good, reason) = status(&request.body, "bad-enrollstatus")?;
+    Ok(Step::Run(Box::new(Report { proof, good, reason }), Box::new(noted)))
+}
+
+/// What a status message says: whether it went well, and the reason as far as it is kept.
+pub(super) fn status(body: &[u8], code: &'static str) -> Result<(bool, String), Refusal> {
+    let status = Status::from_json(body).map_err(|why| malformed(code, why))?;
     let mut reason = status.reason.unwrap_or_default();
     reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
-    let then = |outcome: Result<Json, Refusal>| {
-        outcome.map_or_else(Step::from, |_| Step::Answer(Answer::text(200, "noted")))
-    };
-    Ok(Step::Run(Box::new(Report { proof, good: status.good, reason }), Box::new(then)))
+    Ok((status.good, reason))
+}
+
+/// The end of a report.
+pub(super) fn noted(outcome: Result<Json, Refusal>) -> Step {
+    outcome.map_or_else(Step::from, |_| Step::Answer(Answer::text(200, "noted")))
 }

@@ -8,19 +8,21 @@
 //! |---|---|---|
 //! | - | introduce | introduced (its life: discovered) |
 //! | introduced | admit | admitted (its life: onboarding) |
+//! | admitted | keep voucher | a [`voucher`] of its maker; with the device's verdict when it reports it |
 //! | admitted | want | a key wanted; the hub signs outside of the transaction |
 //! | a key wanted | issue | an LDevID more; the oldest of more than two is superseded |
 //! | admitted | report well | enrolled (its life: operational) |
 //! | any | revoke | no LDevID, not introduced (its life: expected); only a person admits it again |
 //!
 //! Absent: TLS, the signing of certificates (the hub's and the simulator's work), the device's life
-//! (`reactions.rs` leads it). Not yet: vouchers, EST over CoAP, server-side key generation.
+//! (`reactions.rs` leads it). Not yet: EST over CoAP, server-side key generation.
 pub mod anchor;
 pub mod door;
 pub mod rules;
 pub mod scripts;
 pub mod store;
 pub mod view;
+pub mod voucher;
 
 #[cfg(test)]
 mod tests;

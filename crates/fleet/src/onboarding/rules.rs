@@ -3,6 +3,7 @@ use crate::limits::DEVICE_LDEVIDS_MAX;
 use crate::refusal::Sort;
 use crate::room::Reason;
 use crate::time::Millis;
+use crate::words;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,6 +45,33 @@ pub struct Ldevid {
     pub certificate: String,
 }
 
+/// A voucher that the device's maker issued, for the nonce that it sent last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voucher {
+    /// The nonce, as its text stood in the request.
+    pub nonce: String,
+    /// The domain that it names: RFC 8995 section 5.8.2, as hexadecimal digits.
+    pub domain_id: String,
+    /// The voucher itself: CMS as base64.
+    pub voucher: String,
+    /// What the device said of it.
+    pub verdict: Verdict,
+    /// Why it refused it, in its own words.
+    pub reason: String,
+}
+
+words! {
+    /// What a device says of its voucher (RFC 8995 section 5.7).
+    pub enum Verdict {
+        /// Nothing yet.
+        Open = "open",
+        /// It is good.
+        Accepted = "accepted",
+        /// It is not.
+        Refused = "refused",
+    }
+}
+
 /// What is true of a device's joining.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -55,6 +83,8 @@ pub struct State {
     pub enrolled: bool,
     /// What it showed was revoked once: no rule admits it any more, only a person.
     pub barred: bool,
+    /// Its voucher, when it joins by one.
+    pub voucher: Option<Voucher>,
     /// The key that it wants a certificate for, as SHA-256 in hexadecimal digits.
     pub wanted: Option<String>,
     /// Its good certificates by serial number, in hexadecimal digits.
@@ -68,6 +98,22 @@ pub enum Command {
     Introduce(Introduction),
     /// A person or a rule lets it join.
     Admit,
+    /// Its maker's service issued a voucher.
+    KeepVoucher {
+        /// The nonce that it is for.
+        nonce: String,
+        /// The domain that it names.
+        domain_id: String,
+        /// The voucher: CMS as base64.
+        voucher: String,
+    },
+    /// It says what it thinks of its voucher.
+    ReportVoucher {
+        /// Whether it accepts it.
+        good: bool,
+        /// In its own words.
+        reason: String,
+    },
     /// It wants a certificate for this key.
     Want {
         /// SHA-256 of the key, as hexadecimal digits.
@@ -107,6 +153,22 @@ pub enum Event {
     },
     /// It may join.
     Admitted,
+    /// Its maker's service issued a voucher.
+    VoucherObtained {
+        /// The nonce that it is for.
+        nonce: String,
+        /// The domain that it names; empty when it could not be read.
+        domain_id: String,
+        /// The voucher: CMS as base64.
+        voucher: String,
+    },
+    /// It accepted its voucher, by its own word.
+    VoucherAccepted,
+    /// It refused its voucher, by its own word.
+    VoucherRefused {
+        /// In its own words.
+        reason: String,
+    },
     /// It wants a certificate for this key.
     Wanted {
         /// SHA-256 of the key.
@@ -164,6 +226,8 @@ pub enum Refusal {
     NotWanted,
     /// It has no certificate to be enrolled with.
     NothingIssued,
+    /// It got no voucher here.
+    NoVoucher,
 }
 
 impl Reason for Refusal {
@@ -175,12 +239,13 @@ impl Reason for Refusal {
             Refusal::Admitted => "already-admitted",
             Refusal::NotWanted => "key-not-wanted",
             Refusal::NothingIssued => "nothing-issued",
+            Refusal::NoVoucher => "no-voucher",
         }
     }
 
     fn sort(&self) -> Sort {
         match self {
-            Refusal::NotIntroduced => Sort::NotFound,
+            Refusal::NotIntroduced | Refusal::NoVoucher => Sort::NotFound,
             Refusal::AnotherIdevid => Sort::NotPermitted,
             _ => Sort::Conflict,
         }
@@ -198,6 +263,7 @@ impl fmt::Display for Refusal {
             Refusal::Admitted => "the device was admitted before",
             Refusal::NotWanted => "the device did not ask for a certificate for this key",
             Refusal::NothingIssued => "the device has no certificate; it has to enrol before it reports success",
+            Refusal::NoVoucher => "the device got no voucher here that it could speak of",
         })
     }
 }
@@ -222,6 +288,17 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         Command::Admit if state.admitted => Err(Refusal::Admitted),
         Command::Admit => Ok(vec![Event::Admitted]),
         _ if !state.admitted => Err(Refusal::NotAdmitted),
+        Command::KeepVoucher { nonce, domain_id, voucher } => Ok(match &state.voucher {
+            // Of two that came for one nonce, the first one counts.
+            Some(known) if known.nonce == nonce => vec![],
+            _ => vec![Event::VoucherObtained { nonce, domain_id, voucher }],
+        }),
+        Command::ReportVoucher { good, reason } => match &state.voucher {
+            None => Err(Refusal::NoVoucher),
+            Some(known) if known.verdict != Verdict::Open => Ok(vec![]),
+            Some(_) if good => Ok(vec![Event::VoucherAccepted]),
+            Some(_) => Ok(vec![Event::VoucherRefused { reason }]),
+        },
         Command::Want { key } if state.wanted.as_ref() == Some(&key) => Ok(vec![]),
         Command::Want { key } => Ok(vec![Event::Wanted { key }]),
         Command::Issue { serial, ldevid } => issue(state, serial, ldevid),
@@ -259,6 +336,13 @@ pub fn apply(state: &mut State, event: &Event) {
     match event {
         Event::Introduced { introduction } => state.introduction = Some(introduction.clone()),
         Event::Admitted => state.admitted = true,
+        Event::VoucherObtained { nonce, domain_id, voucher } => {
+            let (nonce, domain_id, voucher) = (nonce.clone(), domain_id.clone(), voucher.clone());
+            let (verdict, reason) = (Verdict::Open, String::new());
+            state.voucher = Some(Voucher { nonce, domain_id, voucher, verdict, reason });
+        }
+        Event::VoucherAccepted => judged(state, Verdict::Accepted, ""),
+        Event::VoucherRefused { reason } => judged(state, Verdict::Refused, reason),
         Event::Wanted { key } => state.wanted = Some(key.clone()),
         Event::Issued { serial, key, not_before, not_after, certificate } => {
             let (not_before, not_after) = (*not_before, *not_after);
@@ -272,5 +356,12 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Enrolled | Event::EnrolledUnmatched => state.enrolled = true,
         Event::EnrolmentFailed { .. } => {}
         Event::Revoked { .. } => *state = State { barred: true, ..State::default() },
+    }
+}
+
+fn judged(state: &mut State, verdict: Verdict, reason: &str) {
+    if let Some(voucher) = &mut state.voucher {
+        voucher.verdict = verdict;
+        voucher.reason = reason.into();
     }
 }

@@ -1,6 +1,6 @@
 //! Rows of joining, and of the certificates that are good.
 use super::Onboarding;
-use super::rules::{self, Introduction, Ldevid, State};
+use super::rules::{self, Introduction, Ldevid, State, Voucher};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
@@ -26,6 +26,16 @@ CREATE INDEX ldevid_device ON ldevid (organisation, site, device);
         room: "onboarding",
         number: 2,
         sql: "ALTER TABLE onboarding ADD COLUMN mud_url TEXT NOT NULL DEFAULT ''",
+    },
+    Migration {
+        room: "onboarding",
+        number: 3,
+        sql: "
+CREATE TABLE pledge_voucher (
+  organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,
+  nonce TEXT NOT NULL, domain_id TEXT NOT NULL, voucher TEXT NOT NULL, verdict TEXT NOT NULL,
+  reason TEXT NOT NULL, PRIMARY KEY (organisation, site, device));
+",
     },
 ];
 
@@ -81,6 +91,51 @@ fn save_ldevids(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) ->
     Ok(())
 }
 
+fn voucher(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<Voucher>, Fault> {
+    one(
+        tx,
+        "SELECT nonce, domain_id, voucher, verdict, reason FROM pledge_voucher \
+         WHERE organisation = $1 AND site = $2 AND device = $3",
+        &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
+        |row| {
+            Ok(Voucher {
+                nonce: row.text(0)?.into(),
+                domain_id: row.text(1)?.into(),
+                voucher: row.text(2)?.into(),
+                verdict: row.parsed(3)?,
+                reason: row.text(4)?.into(),
+            })
+        },
+    )
+}
+
+fn save_voucher(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) -> Result<(), Fault> {
+    if old.voucher == new.voucher {
+        return Ok(());
+    }
+    let Subject { organisation, site, id } = subject;
+    tx.exec(
+        "DELETE FROM pledge_voucher WHERE organisation = $1 AND site = $2 AND device = $3",
+        &[organisation.as_str().into(), site.as_str().into(), id.as_str().into()],
+    )?;
+    let Some(voucher) = &new.voucher else { return Ok(()) };
+    tx.exec(
+        "INSERT INTO pledge_voucher (organisation, site, device, nonce, domain_id, voucher, verdict, reason) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            organisation.as_str().into(),
+            site.as_str().into(),
+            id.as_str().into(),
+            voucher.nonce.as_str().into(),
+            voucher.domain_id.as_str().into(),
+            voucher.voucher.as_str().into(),
+            voucher.verdict.as_str().into(),
+            voucher.reason.as_str().into(),
+        ],
+    )?;
+    Ok(())
+}
+
 fn text_or_null(text: Option<&String>) -> Value {
     text.map_or(Value::Null, |text| text.as_str().into())
 }
@@ -98,7 +153,8 @@ fn state(row: &Row) -> Result<(State, i64), Fault> {
     };
     let (admitted, enrolled) = (row.int(3)? != 0, row.int(4)? != 0);
     let (wanted, barred) = (maybe(row, 5)?, row.int(6)? != 0);
-    Ok((State { introduction, admitted, enrolled, barred, wanted, ldevids: BTreeMap::new() }, row.int(7)?))
+    let state = State { introduction, admitted, enrolled, barred, wanted, ..State::default() };
+    Ok((state, row.int(7)?))
 }
 
 impl Room for Onboarding {
@@ -115,7 +171,8 @@ impl Room for Onboarding {
             state,
         )?;
         let Some((state, version)) = found else { return Ok(None) };
-        Ok(Some((State { ldevids: ldevids(tx, subject)?, ..state }, version)))
+        let (ldevids, voucher) = (ldevids(tx, subject)?, voucher(tx, subject)?);
+        Ok(Some((State { ldevids, voucher, ..state }, version)))
     }
 
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
@@ -153,6 +210,7 @@ impl Room for Onboarding {
                 )?
             }
         };
+        save_voucher(tx, subject, change.old, change.new)?;
         save_ldevids(tx, subject, change.old, change.new)?;
         Ok(saved == 1)
     }

@@ -1,5 +1,6 @@
 use super::anchor::Anchor;
-use super::rules::{Command, Event, Introduction, Ldevid, Refusal, State, apply, decide};
+use super::rules::{Command, Event, Introduction, Ldevid, Refusal, State, Verdict, apply, decide};
+use super::voucher::door::request_url;
 use crate::limits::DEVICE_LDEVIDS_MAX;
 use crate::time::Millis;
 
@@ -107,11 +108,65 @@ fn revoking_ends_everything_once() {
     assert_eq!(run(&mut state, revoke), Ok(vec![]));
 }
 
+#[test]
+fn one_nonce_has_one_voucher_and_one_verdict() {
+    let keep = |nonce: &str, voucher: &str| Command::KeepVoucher {
+        nonce: nonce.into(),
+        domain_id: "00ff".into(),
+        voucher: voucher.into(),
+    };
+    let report = |good| Command::ReportVoucher { good, reason: "words".into() };
+    let mut state = State::default();
+    run(&mut state, Command::Introduce(introduction("i1"))).expect("introduced");
+    assert_eq!(run(&mut state, keep("n1", "v1")), Err(Refusal::NotAdmitted));
+    run(&mut state, Command::Admit).expect("admitted");
+    assert_eq!(run(&mut state, report(true)), Err(Refusal::NoVoucher));
+    let kept = |state: &State| {
+        let voucher = state.voucher.clone().expect("a voucher");
+        (voucher.voucher, voucher.verdict, voucher.reason)
+    };
+    run(&mut state, keep("n1", "v1")).expect("kept");
+    assert_eq!(run(&mut state, keep("n1", "v2")), Ok(vec![]), "of two at once the first one counts");
+    assert_eq!(kept(&state), ("v1".into(), Verdict::Open, String::new()));
+    run(&mut state, report(false)).expect("noted");
+    assert_eq!(run(&mut state, report(true)), Ok(vec![]), "the first word counts");
+    assert_eq!(kept(&state), ("v1".into(), Verdict::Refused, "words".into()));
+    run(&mut state, keep("n2", "v2")).expect("kept");
+    run(&mut state, report(true)).expect("noted");
+    assert_eq!(kept(&state), ("v2".into(), Verdict::Accepted, String::new()));
+    run(&mut state, Command::Revoke { why: "lost".into() }).expect("revoked");
+    assert_eq!(state.voucher, None);
+}
+
+/// RFC 8995 section 2.3.2.
+#[test]
+fn a_masa_url_says_where_vouchers_are() {
+    let check = |extension: &str, expect: Result<&str, &str>| {
+        let found = request_url(extension).map_err(|why| why.code);
+        assert_eq!(found.as_deref().map_err(|code| *code), expect, "{extension}");
+    };
+    let usual = "https://masa.example.com/.well-known/brski/requestvoucher";
+    check("masa.example.com", Ok(usual));
+    check("masa.example.com:8443", Ok("https://masa.example.com:8443/.well-known/brski/requestvoucher"));
+    check("https://masa.example.com", Ok(usual));
+    check("HTTPS://masa.example.com/", Ok(usual));
+    check("https://masa.example.com/.well-known/brski", Ok(usual));
+    check("https://masa.example.com/lab/", Ok("https://masa.example.com/lab/requestvoucher"));
+    check("", Err("no-masa-url"));
+    check("http://masa.example.com", Err("bad-masa-url"));
+    check("masa.example.com/lab", Err("bad-masa-url"));
+    check("https://masa.example.com/?a=b", Err("bad-masa-url"));
+    check("https://masa.example.com#a", Err("bad-masa-url"));
+}
+
 /// One line for every form in which an event was ever stored. Never remove one.
 const STORED: &[&str] = &[
     r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff"}}"#,
     r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff","mud_url":"https://lumen.example.com/lamp"}}"#,
     r#"{"event":"admitted"}"#,
+    r#"{"event":"voucher-obtained","nonce":"AAAAAAAAAAA=","domain_id":"00ff","voucher":"MIIB"}"#,
+    r#"{"event":"voucher-accepted"}"#,
+    r#"{"event":"voucher-refused","reason":"another serial-number"}"#,
     r#"{"event":"wanted","key":"00ff"}"#,
     r#"{"event":"issued","serial":"01","key":"00ff","not_before":1,"not_after":2,"certificate":"PEM"}"#,
     r#"{"event":"superseded","serial":"01"}"#,
@@ -131,6 +186,6 @@ const STORED_ANCHOR: &[&str] = &[
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 9);
+    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 12);
     crate::audit::tests::stored_events::<Anchor>(STORED_ANCHOR, 3);
 }

@@ -3,7 +3,7 @@
 //! [`Enrol`], [`Issue`] and [`Report`] are asked by the doors for a device and are in no table.
 use super::anchor::Anchor;
 use super::anchor::rules::Admission;
-use super::rules::{Command, Introduction, Ldevid, State};
+use super::rules::{Command, Introduction, Ldevid, State, Verdict};
 use super::{Onboarding, store};
 use crate::device;
 use crate::operation::{Kind, Operation};
@@ -27,10 +27,28 @@ pub struct OnboardingView {
     pub serial_number: String,
     /// A person or a rule let it join.
     pub admitted: bool,
+    /// What it says of the voucher that it got here; none when it joins without one.
+    pub voucher: Option<VoucherView>,
     /// It reported that it is enrolled.
     pub enrolled: bool,
     /// Its good certificates.
     pub ldevids: Vec<LdevidView>,
+}
+
+/// A voucher that the device's maker issued.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct VoucherView {
+    /// The nonce that the device sent.
+    pub nonce: String,
+    /// The domain that it was told to trust (RFC 8995 section 5.8.2).
+    pub domain_id: String,
+    /// What the device says of it: `open` when it has not said anything.
+    pub verdict: Verdict,
+    /// Why it refused it, in its own words.
+    pub reason: String,
+    /// The voucher itself: CMS as base64.
+    pub voucher: String,
 }
 
 /// A good certificate.
@@ -55,11 +73,19 @@ fn view(subject: &Subject, state: State) -> OnboardingView {
         not_after: Shown(ldevid.not_after),
         certificate: ldevid.certificate,
     });
+    let voucher = state.voucher.map(|v| VoucherView {
+        nonce: v.nonce,
+        domain_id: v.domain_id,
+        verdict: v.verdict,
+        reason: v.reason,
+        voucher: v.voucher,
+    });
     OnboardingView {
         device: subject.id.clone(),
         anchor,
         serial_number,
         admitted: state.admitted,
+        voucher,
         enrolled: state.enrolled,
         ldevids: ldevids.collect(),
     }
@@ -210,12 +236,16 @@ impl Operation for Enrol {
             return Ok(Decision::Again { certificate: known.certificate.clone() });
         }
         if state.enrolled && matches!(self.proof, Proof::Idevid(_)) {
-            let detail = "the device is enrolled; it renews with its LDevID, or is retired and claimed first";
-            return Err(Refusal::new(Sort::Conflict, "already-enrolled", detail));
+            return Err(already_enrolled());
         }
         let state = cx.change::<Onboarding>(&subject, Command::Want { key: self.key.clone() })?;
         Ok(Decision::Sign(work(cx, subject, &state, self.key.clone(), now)))
     }
+}
+
+pub(super) fn already_enrolled() -> Refusal {
+    let detail = "the device is enrolled; it renews with its LDevID, or is retired and claimed first";
+    Refusal::new(Sort::Conflict, "already-enrolled", detail)
 }
 
 fn work(cx: &mut Cx, subject: Subject, state: &State, key: String, now: Millis) -> Work {
@@ -242,7 +272,8 @@ fn holder(cx: &mut Cx, serial: &str) -> Result<Subject, Refusal> {
     })
 }
 
-fn introduced(cx: &mut Cx, introduction: Introduction) -> Result<Subject, Refusal> {
+/// The device of an IDevID; one that was not heard of or only expected is introduced first.
+pub(super) fn introduced(cx: &mut Cx, introduction: Introduction) -> Result<Subject, Refusal> {
     let organisation = cx.session.organisation.as_str().to_string();
     let (anchor, serial_number) = (&introduction.anchor, &introduction.serial_number);
     let known = device::store::device_of_maker(cx.tx, &organisation, anchor, serial_number)?;
@@ -266,10 +297,12 @@ fn introduced(cx: &mut Cx, introduction: Introduction) -> Result<Subject, Refusa
 fn admission(cx: &mut Cx, anchor: &str) -> Result<Admission, Refusal> {
     let subject = cx.subject("", anchor);
     let trusted = Anchor::load(cx.tx, &subject)?.and_then(|(state, _)| state.admission);
-    trusted.ok_or_else(|| {
-        let detail = format!("the maker `{anchor}` is not trusted any more");
-        Refusal::new(Sort::NotPermitted, "anchor-removed", detail)
-    })
+    trusted.ok_or_else(|| anchor_removed(anchor))
+}
+
+pub(super) fn anchor_removed(anchor: &str) -> Refusal {
+    let detail = format!("the maker `{anchor}` is not trusted any more");
+    Refusal::new(Sort::NotPermitted, "anchor-removed", detail)
 }
 
 /// A certificate was signed for a device
@@ -336,7 +369,7 @@ impl Operation for Report {
 }
 
 /// The device that showed exactly this IDevID when it first asked.
-fn introduced_before(cx: &mut Cx, introduction: &Introduction) -> Result<Subject, Refusal> {
+pub(super) fn introduced_before(cx: &mut Cx, introduction: &Introduction) -> Result<Subject, Refusal> {
     let organisation = cx.session.organisation.as_str();
     let (anchor, serial_number) = (&introduction.anchor, &introduction.serial_number);
     let known = device::store::device_of_maker(cx.tx, organisation, anchor, serial_number)?;

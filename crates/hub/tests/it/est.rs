@@ -44,13 +44,13 @@ pub fn request(folder: &Path, name: &str, subject: &str) {
     std::fs::write(folder.join(body), base64).expect("written");
 }
 
-struct Said {
-    status: String,
-    head: String,
+pub struct Said {
+    pub status: String,
+    pub head: String,
 }
 
 /// Asks the devices' listener with curl; the body goes to `answer`.
-fn curl(hub: &Running, identity: Option<&str>, path: &str, post: Option<(&str, &str)>) -> Said {
+pub fn curl(hub: &Running, identity: Option<&str>, path: &str, post: Option<(&str, &str)>) -> Said {
     let url = format!("https://{}{path}", hub.devices);
     let authority = hub.authority();
     let mut arguments = vec!["--silent", "--show-error", "--max-time", "10", "--dump-header", "head"];
@@ -81,12 +81,12 @@ fn curl(hub: &Running, identity: Option<&str>, path: &str, post: Option<(&str, &
     Said { status: String::from_utf8_lossy(&output.stdout).into_owned(), head }
 }
 
-fn said(hub: &Running) -> String {
+pub fn said(hub: &Running) -> String {
     std::fs::read_to_string(hub.path("answer")).unwrap_or_default()
 }
 
 /// The certificate in an enrolment's answer, taken out by OpenSSL, as `name`.pem.
-fn keep_certificate(hub: &Running, name: &str, authority: &str) {
+pub fn keep_certificate(hub: &Running, name: &str, authority: &str) {
     let folder = hub.folder.path();
     run(folder, "openssl", &["base64", "-d", "-A", "-in", "answer", "-out", "answer.p7"]);
     let file = format!("{name}.pem");
@@ -94,7 +94,7 @@ fn keep_certificate(hub: &Running, name: &str, authority: &str) {
     run(folder, "openssl", &["verify", "-CAfile", authority, &file]);
 }
 
-fn trusting_hub(serial_number: &str) -> Running {
+pub fn trusting_hub(serial_number: &str) -> Running {
     let hub = Running::start();
     maker(hub.folder.path(), serial_number);
     let certificate = std::fs::read_to_string(hub.path("maker.pem")).expect("a certificate");
@@ -126,7 +126,7 @@ fn enrolled_hub(serial_number: &str) -> Running {
     hub
 }
 
-fn stage(hub: &Running, device: &str) -> String {
+pub fn stage(hub: &Running, device: &str) -> String {
     let shown = hub.ask("device show", json!({"device": device})).expect("a device");
     shown["stage"].as_str().expect("a stage").to_string()
 }
@@ -360,16 +360,26 @@ impl Drop for OpenConnection {
 /// A manufacturer's hub with one device that was born by curl: `idevid.pem` and `idevid.key`.
 pub fn born(serial_number: &str) -> Running {
     let hub = Running::start();
+    factory(&hub, "https://masa.example");
+    bear_device(&hub, serial_number);
+    hub
+}
+
+/// The hub of a manufacturer whose devices name `masa_url`.
+pub fn factory(hub: &Running, masa_url: &str) {
     let product = json!({
         "product": "lamp-7", "hardware_type": "1.3.6.1.4.1.32473.7",
-        "mud_url": "https://mud.example/lamp-7.json", "masa_url": "https://masa.example",
+        "mud_url": "https://mud.example/lamp-7.json", "masa_url": masa_url,
     });
     hub.ask("product add", product).expect("offered");
     hub.ask("account add", json!({"account": "line-1", "permission": "operate"})).expect("added");
+}
+
+/// One more device, in `idevid.pem` and `idevid.key`.
+pub fn bear_device(hub: &Running, serial_number: &str) {
     request(hub.folder.path(), "idevid", &format!("/serialNumber={serial_number}"));
-    assert_eq!(bear(&hub, &line_token(&hub), "lamp-7"), "200", "{}", said(&hub));
-    keep_certificate(&hub, "idevid", "hub/factory.pem");
-    hub
+    assert_eq!(bear(hub, &line_token(hub), "lamp-7"), "200", "{}", said(hub));
+    keep_certificate(hub, "idevid", "hub/factory.pem");
 }
 
 fn line_token(hub: &Running) -> String {

@@ -1,6 +1,7 @@
 //! A whole hub on loopback, judged by OpenSSL and curl.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 mod blobs;
+mod brski;
 mod credentials;
 mod est;
 mod fetch;

@@ -28,16 +28,16 @@ fn domain(folder: &Path, name: &str, usage: &str) {
 const CMC_RA: &str = "1.3.6.1.5.5.7.3.28";
 const VOUCHER_TYPE: &str = "1.2.840.113549.1.9.16.1.40";
 
-fn base64(folder: &Path, file: &str) -> String {
+pub fn base64(folder: &Path, file: &str) -> String {
     run(folder, "openssl", &["base64", "-A", "-in", file]).trim().to_string()
 }
 
-fn der(folder: &Path, certificate: &str) -> String {
+pub fn der(folder: &Path, certificate: &str) -> String {
     run(folder, "openssl", &["x509", "-in", certificate, "-outform", "DER", "-out", "certificate.der"]);
     base64(folder, "certificate.der")
 }
 
-fn sign(folder: &Path, json: &Json, signer: &str, chain: Option<&str>, out: &str) {
+pub fn sign(folder: &Path, json: &Json, signer: &str, chain: Option<&str>, out: &str) {
     std::fs::write(folder.join("content.json"), json.to_string()).expect("written");
     let (certificate, key) = (format!("{signer}.pem"), format!("{signer}.key"));
     let mut arguments =
@@ -84,7 +84,7 @@ fn write(folder: &Path, story: Story) {
     sign(folder, &registrar, registrar_signer, Some(&chain), "request.vcj");
 }
 
-fn post(hub: &Running, path: &str) -> String {
+pub fn post(hub: &Running, path: &str) -> String {
     let url = format!("https://{}{path}", hub.people);
     let arguments = ["--silent", "--max-time", "10", "--cacert", "hub/ca.pem", "--output", "voucher.vcj"];
     let sent = ["--write-out", "%{http_code}", "--header", "Content-Type: application/voucher-cms+json"];
@@ -93,7 +93,7 @@ fn post(hub: &Running, path: &str) -> String {
     String::from_utf8_lossy(&output(hub.folder.path(), "curl", &arguments).stdout).into_owned()
 }
 
-fn said(hub: &Running) -> Vec<u8> {
+pub fn said(hub: &Running) -> Vec<u8> {
     std::fs::read(hub.path("voucher.vcj")).unwrap_or_default()
 }
 

@@ -1,10 +1,12 @@
 //! A running hub, and the programs that judge it.
+use fleet::door::Outgoing;
 use fleet::operation::Operation;
 use fleet::permission::Session;
 use fleet::refusal::Refusal;
 use fleet::text::Slug;
 use hub::blobs::Blobs;
 use hub::desk::Desk;
+use hub::fetch::Fetcher;
 use hub::{Hub, Settings};
 use serde_json::Value as Json;
 use std::fmt::Write as _;
@@ -14,6 +16,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use wire::Certificate;
 
 /// A hub that runs until it is dropped.
 pub struct Running {
@@ -32,8 +35,13 @@ impl Running {
     }
 
     pub fn start_in(folder: TempDir) -> Self {
-        let data = folder.path().join("hub");
-        let hub = Hub::open(Settings::new(data)).expect("the hub opens");
+        Self::start_with(folder, |_| {})
+    }
+
+    pub fn start_with(folder: TempDir, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::new(folder.path().join("hub"));
+        change(&mut settings);
+        let hub = Hub::open(settings).expect("the hub opens");
         let runtime = Runtime::new().expect("a runtime");
         let bound = runtime.block_on(hub.bind()).expect("ports");
         let (desk, devices, people) = (bound.desk().clone(), bound.devices(), bound.people());
@@ -43,7 +51,23 @@ impl Running {
             let ended = bound.serve(async { drop(stopped.await) }).await;
             ended.expect("the hub serves");
         });
-        Running { runtime, folder, devices, people, blobs, desk, stop: Some(stop) }
+        let running = Running { runtime, folder, devices, people, blobs, desk, stop: Some(stop) };
+        running.wait();
+        running
+    }
+
+    /// Its first answer: its folder is whole.
+    fn wait(&self) {
+        let pem = std::fs::read_to_string(self.authority()).expect("a certificate");
+        let healthz = Outgoing {
+            url: format!("https://{}/healthz", self.people),
+            servers: vec![Certificate::from_pem(&pem).expect("a certificate")],
+            accept: "application/json",
+            content: None,
+            reply_bytes_max: 1_000,
+        };
+        let reply = self.runtime.block_on(Fetcher::new(true, Vec::new()).ask(&healthz));
+        assert_eq!(reply.map(|reply| reply.status), Ok(200));
     }
 
     /// Asks as an administrator.

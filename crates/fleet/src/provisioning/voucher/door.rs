@@ -2,14 +2,16 @@
 //! (section 5.4): what counts is signed.
 use super::view::{Decision, Find, Issue, Log, Logged};
 use crate::audit::view::hex;
-use crate::door::{Answer, Step, answered, malformed};
+use crate::door::{
+    Answer, Step, answered, check_voucher_type, malformed, signed_json, voucher_answer, wrong_request,
+};
 use crate::refusal::{Refusal, Sort};
 use crate::time::Millis;
 use serde_json::Value as Json;
 use wire::audit_log::{self, AuditEvent, AuditLog, Truncation, domain_id};
 use wire::certificate::chain::{Purpose, verify_chain};
 use wire::voucher::{self, Assertion, Nonce, Voucher, VoucherRequest, idevid_issuer};
-use wire::{Certificate, cms, est, oid};
+use wire::{Certificate, est};
 
 /// A registrar's request.
 pub struct Request {
@@ -37,11 +39,8 @@ pub fn open(request: Request, authority: &Certificate, now: Millis) -> Step {
     if !request.post {
         return Step::Answer(Answer::text(405, "this door is asked with POST"));
     }
-    let media_type = request.content_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case(voucher::MEDIA_TYPE) {
-        // RFC 8995 section 5.6: 415 for a voucher-request that is not understood.
-        let text = format!("the body is `{media_type}`; send {}", voucher::MEDIA_TYPE);
-        return Step::Answer(Answer::text(415, &text));
+    if let Err(answer) = check_voucher_type(&request.content_type) {
+        return Step::Answer(answer);
     }
     let asked = match judge(&request.body, authority, now) {
         Ok(asked) => asked,
@@ -61,13 +60,8 @@ pub fn open(request: Request, authority: &Certificate, now: Millis) -> Step {
     }
 }
 
-/// RFC 8995 section 5.6: 403 when the request is not signed correctly.
-fn wrong(why: impl ToString) -> Refusal {
-    Refusal::new(Sort::NotPermitted, "voucher-request-refused", why.to_string())
-}
-
 fn judge(body: &[u8], authority: &Certificate, now: Millis) -> Result<Asked, Refusal> {
-    let outer = signed(body)?;
+    let outer = signed_json(body)?;
     let request =
         VoucherRequest::from_json(&outer.content).map_err(|why| malformed("bad-voucher-request", why))?;
     // RFC 8995 section 5.5.2: the certificate farthest from the registrar's is pinned; it is a trust
@@ -82,26 +76,29 @@ fn judge(body: &[u8], authority: &Certificate, now: Millis) -> Result<Asked, Ref
         // RFC 8995 section 5.5.4: id-kp-cmcRA.
         Purpose::Registrar,
     );
-    let path = path.map_err(|why| wrong(format!("the registrar's certificate: {why}")))?;
+    let path = path.map_err(|why| wrong_request(format!("the registrar's certificate: {why}")))?;
     if request.proximity_registrar_cert.is_some() {
-        return Err(wrong("a registrar's request has no proximity-registrar-cert (RFC 8995 section 5.5)"));
+        return Err(wrong_request(
+            "a registrar's request has no proximity-registrar-cert (RFC 8995 section 5.5)",
+        ));
     }
     let prior = request.prior_signed_voucher_request.as_deref();
-    let prior =
-        prior.ok_or_else(|| wrong("the pledge's signed request has to be in it (RFC 8995 section 5.5.5)"))?;
+    let prior = prior.ok_or_else(|| {
+        wrong_request("the pledge's signed request has to be in it (RFC 8995 section 5.5.5)")
+    })?;
     let (idevid, pledge) = judge_pledge(prior, authority)?;
     let near = pledge.proximity_registrar_cert.as_ref().ok_or_else(|| {
-        wrong("the pledge's request has no proximity-registrar-cert (RFC 8995 section 5.2)")
+        wrong_request("the pledge's request has no proximity-registrar-cert (RFC 8995 section 5.2)")
     })?;
     if !path.certificates().iter().any(|c| c.public_key() == near.public_key()) {
-        return Err(wrong("the pledge stood before another registrar (RFC 8995 section 5.5.5)"));
+        return Err(wrong_request("the pledge stood before another registrar (RFC 8995 section 5.5.5)"));
     }
     let serial_number = idevid.serial_number().unwrap_or_default();
     if serial_number.is_empty() || request.serial_number != serial_number {
-        return Err(wrong("the serial-number is not that of the IDevID (RFC 8995 section 5.5.5)"));
+        return Err(wrong_request("the serial-number is not that of the IDevID (RFC 8995 section 5.5.5)"));
     }
     if request.idevid_issuer.is_some_and(|issuer| issuer != idevid_issuer(&idevid)) {
-        return Err(wrong("the idevid-issuer is not that of the IDevID (RFC 8995 section 5.5)"));
+        return Err(wrong_request("the idevid-issuer is not that of the IDevID (RFC 8995 section 5.5)"));
     }
     let Some(nonce) = pledge.nonce else {
         return Err(Refusal::new(
@@ -111,7 +108,7 @@ fn judge(body: &[u8], authority: &Certificate, now: Millis) -> Result<Asked, Ref
         ));
     };
     if request.nonce.as_ref() != Some(&nonce) {
-        return Err(wrong("the nonces of registrar and pledge differ (RFC 8995 section 5.5.6)"));
+        return Err(wrong_request("the nonces of registrar and pledge differ (RFC 8995 section 5.5.6)"));
     }
     let find = Find {
         serial_number,
@@ -122,24 +119,15 @@ fn judge(body: &[u8], authority: &Certificate, now: Millis) -> Result<Asked, Ref
     Ok(Asked { find, nonce, pinned, idevid })
 }
 
-fn signed(body: &[u8]) -> Result<cms::Verified, Refusal> {
-    let verified = cms::verify(body, None, &[]).map_err(wrong)?;
-    // The examples of RFC 8995 appendix C say id-data; RFC 8366 section 5.4 names a type of its own.
-    if [oid::DATA, oid::ANIMA_JSON_VOUCHER].contains(&verified.content_type) {
-        return Ok(verified);
-    }
-    Err(wrong(format!("the signed content is of the type {}, not a voucher in JSON", verified.content_type)))
-}
-
 /// The IDevID that signed the pledge's request, and the request.
 fn judge_pledge(prior: &[u8], authority: &Certificate) -> Result<(Certificate, VoucherRequest), Refusal> {
-    let inner = signed(prior)?;
+    let inner = signed_json(prior)?;
     verify_chain(&inner.signer, &inner.certificates, std::slice::from_ref(authority), None, Purpose::Device)
-        .map_err(|why| wrong(format!("the pledge's certificate: {why}")))?;
+        .map_err(|why| wrong_request(format!("the pledge's certificate: {why}")))?;
     let request =
         VoucherRequest::from_json(&inner.content).map_err(|why| malformed("bad-voucher-request", why))?;
     if inner.signer.serial_number().is_none_or(|own| own != request.serial_number) {
-        return Err(wrong(
+        return Err(wrong_request(
             "the pledge asks with another serial-number than its own (RFC 8995 section 5.5.5)",
         ));
     }
@@ -164,7 +152,7 @@ fn farthest<'a>(leaf: &'a Certificate, chain: &'a [Certificate]) -> &'a Certific
 
 fn decided(outcome: Result<Json, Refusal>, asked: Asked) -> Step {
     match answered::<Decision>(outcome) {
-        Ok(Decision::Again { voucher }) => issued(&voucher),
+        Ok(Decision::Again { voucher }) => voucher_answer(&voucher),
         Ok(Decision::Sign { now }) => {
             let voucher = Voucher {
                 created_on: Some(now.0),
@@ -183,7 +171,7 @@ fn decided(outcome: Result<Json, Refusal>, asked: Asked) -> Step {
                     Step::Run(
                         Box::new(issue),
                         Box::new(|kept| match answered::<String>(kept) {
-                            Ok(voucher) => issued(&voucher),
+                            Ok(voucher) => voucher_answer(&voucher),
                             Err(refusal) => refusal.into(),
                         }),
                     )
@@ -196,14 +184,6 @@ fn decided(outcome: Result<Json, Refusal>, asked: Asked) -> Step {
             }
         }
         Err(refusal) => refusal.into(),
-    }
-}
-
-/// RFC 8995 section 6: vouchers are binary, not base64.
-fn issued(voucher: &str) -> Step {
-    match est::decode_body(voucher.as_bytes()) {
-        Ok(body) => Step::Answer(Answer::of(200, voucher::MEDIA_TYPE, body)),
-        Err(why) => Refusal::new(Sort::Failed, "unreadable-voucher", why.to_string()).into(),
     }
 }
 
