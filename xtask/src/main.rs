@@ -3,6 +3,7 @@
 //! One word, one row of [`WORDS`]. A word answers 0 when all went well, 1 when something failed or was
 //! refused, and 2 when the command line itself was wrong.
 
+mod bench;
 mod cargo_test;
 mod demo;
 mod kills;
@@ -43,8 +44,8 @@ const WORDS: &[Word] = &[
     Word {
         name: "bench",
         usage: "bench NAME",
-        help: "figures, not tests (not yet)",
-        run: |_| not_yet("bench"),
+        help: "figures, not tests; `house` is the whole of it",
+        run: bench::main,
     },
     Word {
         name: "fuzz",

@@ -21,14 +21,10 @@ const FOLDER_PREFIX: &str = "steward-postgres-";
 /// What the server writes (in the C locale) when it takes connections.
 const READY: &str = "database system is ready to accept connections";
 
-/// Speed before durability: the data lives as long as the run.
-const SETTINGS: [&str; 5] = [
-    "listen_addresses=",
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-    "max_connections=200",
-];
+const SETTINGS: [&str; 2] = ["listen_addresses=", "max_connections=200"];
+
+/// Speed before durability, for data that lives as long as the run.
+const CARELESS: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
 /// A running server. Dropping it ends the server and removes its folder.
 #[derive(Debug)]
@@ -63,6 +59,18 @@ impl Server {
     /// A program or Debian's `postgres` user is missing, or the server did not become ready in time (its
     /// log is in the message).
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&CARELESS)
+    }
+
+    /// As [`Server::start`], and commits wait for the disk: for figures.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_durable() -> Result<Self, String> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(more: &[&str]) -> Result<Self, String> {
         remove_left_folders();
         let user = if programs::is_root() { Some(postgres_user()?) } else { None };
         let folder = make_folder(user.as_ref())?;
@@ -75,7 +83,7 @@ impl Server {
         )?;
         let mut command = server_program("postgres", user.as_ref(), &folder.0)?;
         command.arg("-D").arg(&data).arg("-k").arg(&folder.0);
-        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        command.args(SETTINGS.iter().chain(more).flat_map(|setting| ["-c", setting]));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child =
             command.spawn().map_err(|error| format!("PostgreSQL could not be started: {error}"))?;
