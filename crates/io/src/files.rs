@@ -281,6 +281,22 @@ pub fn remove_durably(path: &Path) -> Result<(), FileError> {
     }
 }
 
+impl Write for PendingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Whether `path` is an unfinished [`PendingFile`]: of a living writer, or left by a crash.
+pub fn is_leftover(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.ends_with(PARTIAL_SUFFIX)
+}
+
 /// Removes what a crash left of unfinished [`PendingFile`]s in `folder`, and says how many.
 ///
 /// Call it only while holding the [`FolderLock`]: it cannot tell a living writer's file.
@@ -291,9 +307,7 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize, FileError> {
     let mut removed = 0;
     for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
         let entry = entry.map_err(failed("list", folder))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(PARTIAL_SUFFIX) {
+        if is_leftover(&entry.path()) {
             fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;
             removed += 1;
         }

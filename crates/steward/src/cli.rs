@@ -1,11 +1,12 @@
 //! The words of the command line: fixed ones, and one `noun verb` per operation of the table.
+use crate::backup::BackupWords;
 use crate::demo::DemoWords;
 use crate::failure::{Failure, usage};
 use crate::serve::ServeWords;
 use crate::target::TargetWords;
-use crate::{call, demo, serve};
+use crate::{backup, call, demo, serve};
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand, value_parser};
 use clap_complete::Shell;
 use fleet::OPERATIONS;
 use fleet::operation::{Field, Kind, OperationRow};
@@ -23,6 +24,7 @@ Examples:
   steward serve --data ./hub       a hub; its ready-file is ./hub/ready.json
   steward device list --hub ./hub/ready.json
   steward audit verify --data ./hub
+  steward backup create hub.backup --data ./hub
 
 Exit codes: 0 done, 1 refused, 2 wrong words, 3 no hub could be reached.";
 
@@ -39,6 +41,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
         Some(("serve", words)) => serve::run(ServeWords::from_arg_matches(words).map_err(usage)?),
         Some(("demo", words)) => demo::run(&DemoWords::from_arg_matches(words).map_err(usage)?),
+        Some(("backup", words)) => backup::run(BackupWords::from_arg_matches(words).map_err(usage)?),
         Some(("completion", words)) => completion(words),
         Some(("check", words)) => call::run(operation("audit", "check")?, words),
         Some((noun, matches)) => match matches.subcommand() {
@@ -75,6 +78,12 @@ pub fn command() -> Command {
         )
         .subcommand(
             DemoWords::augment_args(Command::new("demo")).about("Play the story of a fleet on this machine"),
+        )
+        .subcommand(
+            BackupWords::augment_subcommands(Command::new("backup"))
+                .about("Write a hub's folder into one file, and back")
+                .arg_required_else_help(true)
+                .disable_help_subcommand(true),
         )
         .subcommand(completion_command())
         .subcommands(OPERATIONS.iter().find(|row| row.name == "audit check").map(|row| verb(row, "check")));

@@ -39,3 +39,7 @@ pub const DEMO_CERTIFICATE_BYTES_MAX: usize = agent::limits::CERTIFICATE_FILE_BY
 /// From starting the demo's devices until all of them are at work: an agent waits 5 s between two
 /// askings, and up to a minute if the hub tells it so.
 pub const DEMO_ONBOARDING_SECONDS_MAX: u64 = 180;
+/// Files of a hub's folder in a backup: mostly blobs.
+pub const BACKUP_FILES_MAX: usize = 1_000_000;
+/// A backup's list of its files: a path and a digest each.
+pub const BACKUP_INDEX_BYTES_MAX: u64 = 256 * 1024 * 1024;

@@ -1,8 +1,9 @@
 //! The one binary: a hub, the command line, the demo, and local tools that need no hub.
 //!
 //! `cli.rs` turns the table of operations into words; `call.rs` asks a hub (`remote.rs`) or a folder
-//! (`local.rs`) and `print.rs` shows the answer; `serve.rs` is the hub's process; `demo/` plays the
-//! story. Absent: rules, SQL, any room's name outside of `demo/`.
+//! (`local.rs`) and `print.rs` shows the answer; `serve.rs` is the hub's process, `backup.rs` its folder
+//! as one file; `demo/` plays the story. Absent: rules, SQL, any room's name outside of `demo/`.
+mod backup;
 mod call;
 mod cli;
 mod demo;

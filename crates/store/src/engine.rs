@@ -1,8 +1,8 @@
 //! What the two engines have in common, and where the state is.
 use crate::postgres::Postgres;
-use crate::sqlite::Sqlite;
-use fleet::tx::{Fault, Tx};
-use std::path::PathBuf;
+use crate::sqlite::{self, Sqlite};
+use fleet::tx::{Fault, FaultKind, Tx};
+use std::path::{Path, PathBuf};
 
 /// Where the state is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,6 +35,17 @@ impl Place {
             Place::Sqlite(path) => Box::new(Sqlite::open_reader(path)?),
             Place::Postgres(config) => Box::new(Postgres::new(config)?),
         })
+    }
+
+    /// Copies the state as it is at one moment into a new file, for a backup; writers go on meanwhile.
+    ///
+    /// # Errors
+    /// The engine's own fault; the state is in PostgreSQL, which has tools of its own.
+    pub fn copy_to(&self, file: &Path) -> Result<(), Fault> {
+        match self {
+            Place::Sqlite(path) => sqlite::copy(path, file),
+            Place::Postgres(_) => Err(Fault::new(FaultKind::Unavailable, "copy a PostgreSQL with pg_dump")),
+        }
     }
 }
 

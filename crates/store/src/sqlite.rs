@@ -42,6 +42,13 @@ impl Sqlite {
     }
 }
 
+/// Copies the database at `from`, as it is at one moment, into the new file `to`.
+pub fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
+    make(to).map_err(|e| Fault::new(FaultKind::Unavailable, format!("{}: {e}", to.display())))?;
+    let to = to.to_str().ok_or_else(|| Fault::new(FaultKind::Unavailable, "the path is no UTF-8"))?;
+    connect(from)?.execute("VACUUM INTO ?1", [to]).map(drop).map_err(fault)
+}
+
 /// Makes an empty file unless there is one. SQLite gives the files beside it the same permissions.
 fn make(path: &Path) -> std::io::Result<()> {
     if path.exists() {

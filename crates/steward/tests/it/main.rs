@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
 mod api;
+mod backup;
 mod browser;
 mod demo;
 mod document;

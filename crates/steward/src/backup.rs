@@ -1,0 +1,293 @@
+//! `steward backup create` and `steward backup restore`: a hub's folder as one file, and back.
+//!
+//! The file is a tar archive of the folder: keys, certificates, blobs, and a copy of the database as it was at
+//! one moment, which a running hub does not notice. The database is copied before the blobs, so every blob
+//! that it names is there. The last entry, `backup.json`, lists every file with its SHA-256; a file that was
+//! cut short has none. Whoever holds it holds the hub's keys.
+use crate::failure::{Failure, failed, usage};
+use crate::limits::{BACKUP_FILES_MAX, BACKUP_INDEX_BYTES_MAX};
+use crate::print::line;
+use crate::settings::{READY_FILE, USUAL_FOLDER};
+use fleet::audit::view::hex;
+use io::files::{PendingFile, create_private_dir};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use store::Place;
+use tar::{Archive, Builder, EntryType, Header};
+
+/// The archive's own list, its last entry.
+const INDEX: &str = "backup.json";
+/// The form of the archive that this program writes and reads.
+const FORMAT: u32 = 1;
+/// What is true of a running hub alone.
+const LEFT_OUT: [&str; 2] = ["lock", READY_FILE];
+
+/// The words of `steward backup`.
+#[derive(Debug, clap::Subcommand)]
+pub enum BackupWords {
+    /// Write a hub's folder into one file, also while the hub runs
+    #[command(after_help = "Example:\n  steward backup create hub.backup --data ./hub")]
+    Create {
+        /// The file to write (0600); whoever holds it holds the hub's keys
+        file: PathBuf,
+        /// The hub's folder [default: ./steward-data]
+        #[arg(long, value_name = "FOLDER")]
+        data: Option<PathBuf>,
+        /// Print JSON, one line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a hub's folder out of such a file
+    #[command(after_help = "Example:\n  steward backup restore hub.backup --data ./new-hub")]
+    Restore {
+        /// The file
+        file: PathBuf,
+        /// The folder to make; it must not be there, or be empty [default: ./steward-data]
+        #[arg(long, value_name = "FOLDER")]
+        data: Option<PathBuf>,
+        /// Print JSON, one line
+        #[arg(long)]
+        json: bool,
+        /// Check the file and make nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// *Stored.* What a backup holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    format: u32,
+    /// SHA-256 by path.
+    files: BTreeMap<String, String>,
+}
+
+/// Does what the words say.
+///
+/// # Errors
+/// [`Failure::Failed`] when a file cannot be read or written, or a backup is damaged; [`Failure::Usage`] when
+/// the folder is no hub's, or not empty.
+pub fn run(words: BackupWords) -> Result<(), Failure> {
+    let folder = |data: Option<PathBuf>| data.unwrap_or_else(|| USUAL_FOLDER.into());
+    let (done, index, json) = match words {
+        BackupWords::Create { file, data, json } => {
+            (format!("{} holds", file.display()), create(&file, &folder(data))?, json)
+        }
+        BackupWords::Restore { file, dry_run: true, json, .. } => {
+            (format!("{} is whole:", file.display()), unpack(&file, None)?, json)
+        }
+        BackupWords::Restore { file, data, json, .. } => {
+            let folder = folder(data);
+            (format!("{} now has", folder.display()), restore(&file, &folder)?, json)
+        }
+    };
+    match json {
+        true => line(&json!({"files": index.files.len()}).to_string()),
+        false => line(&format!("{done} {} files", index.files.len())),
+    }
+}
+
+/// Writes `folder` into `file`.
+fn create(file: &Path, folder: &Path) -> Result<Index, Failure> {
+    let database = hub::folder::database_path(folder);
+    if !database.exists() {
+        return Err(usage(format!(
+            "{} is missing: {} is no hub's folder, or the hub keeps its state in PostgreSQL (not yet: back up \
+             that with pg_dump, and the folder as it is)",
+            database.display(),
+            folder.display()
+        )));
+    }
+    let copy = Copy::of(&database, file)?;
+    let mut packer = Packer {
+        tar: Builder::new(PendingFile::create(file, 0o600).map_err(failed)?),
+        index: Index::default(),
+    };
+    packer.index.format = FORMAT;
+    packer.file("state.db", &copy.0)?;
+    packer.folder(folder, Path::new(""))?;
+    packer.finish()
+}
+
+/// A copy of the database as it is at one moment, removed when dropped.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(database: &Path, beside: &Path) -> Result<Self, Failure> {
+        let mut name = beside.file_name().ok_or_else(|| usage("the backup needs a file name"))?.to_owned();
+        name.push(format!(".database-{}", std::process::id()));
+        let copy = Copy(beside.with_file_name(name));
+        Place::Sqlite(database.into()).copy_to(&copy.0).map_err(|fault| failed(fault.detail))?;
+        Ok(copy)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // Made by us a moment ago; who finds it may remove it.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+struct Packer {
+    tar: Builder<PendingFile>,
+    index: Index,
+}
+
+impl Packer {
+    /// Adds the files below `inside` of `root`.
+    fn folder(&mut self, root: &Path, inside: &Path) -> Result<(), Failure> {
+        let path = root.join(inside);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(|why| failed(format!("{}: {why}", path.display())))? {
+            names.push(entry.map_err(failed)?.file_name());
+        }
+        names.sort();
+        for name in names {
+            let (inside, file) = (inside.join(&name), path.join(&name));
+            let kind = std::fs::symlink_metadata(&file).map_err(failed)?.file_type();
+            let text =
+                inside.to_str().ok_or_else(|| failed(format!("{} is no UTF-8", file.display())))?.to_owned();
+            if kind.is_dir() {
+                self.folder(root, &inside)?;
+            } else if kind.is_file() && !is_left_out(&text) {
+                self.file(&text, &file)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, name: &str, path: &Path) -> Result<(), Failure> {
+        let why = |why: std::io::Error| failed(format!("{}: {why}", path.display()));
+        let file = match File::open(path) {
+            // A blob that nobody refers to any more was swept meanwhile.
+            Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(why)?,
+        };
+        let size = file.metadata().map_err(why)?.len();
+        let mut hashed = Hashed { inner: file, hash: Sha256::new() };
+        // A file that grows meanwhile is taken as it was.
+        self.entry(name, size, &mut (&mut hashed).take(size))?;
+        self.index.files.insert(name.into(), hex(&hashed.hash.finalize()));
+        match self.index.files.len() > BACKUP_FILES_MAX {
+            true => Err(failed(format!("the folder has more than {BACKUP_FILES_MAX} files"))),
+            false => Ok(()),
+        }
+    }
+
+    fn entry(&mut self, name: &str, size: u64, bytes: &mut dyn Read) -> Result<(), Failure> {
+        let mut header = Header::new_gnu();
+        header.set_size(size);
+        header.set_mode(0o600);
+        header.set_entry_type(EntryType::Regular);
+        self.tar.append_data(&mut header, name, bytes).map_err(failed)
+    }
+
+    fn finish(mut self) -> Result<Index, Failure> {
+        let index = serde_json::to_vec(&self.index).map_err(failed)?;
+        self.entry(INDEX, index.len() as u64, &mut index.as_slice())?;
+        self.tar.into_inner().map_err(failed)?.commit().map_err(failed)?;
+        Ok(self.index)
+    }
+}
+
+/// The database is copied by itself; what a crash or a running hub left is nobody's.
+fn is_left_out(name: &str) -> bool {
+    LEFT_OUT.contains(&name) || name.starts_with("state.db") || io::files::is_leftover(Path::new(name))
+}
+
+struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// Makes `folder` out of `file`: whole, or not at all.
+fn restore(file: &Path, folder: &Path) -> Result<Index, Failure> {
+    if std::fs::read_dir(folder).is_ok_and(|mut inside| inside.next().is_some()) {
+        return Err(usage(format!("{} is not empty; restore into a new folder", folder.display())));
+    }
+    let mut name = folder.file_name().ok_or_else(|| usage("the folder needs a name"))?.to_owned();
+    name.push(".restoring");
+    let partial = folder.with_file_name(name);
+    if partial.exists() {
+        // Of a restore that was broken off; nothing else has this name.
+        std::fs::remove_dir_all(&partial).map_err(failed)?;
+    }
+    create_private_dir(&partial).map_err(failed)?;
+    let unpacked = unpack(file, Some(&partial)).and_then(|index| {
+        std::fs::rename(&partial, folder).map_err(|why| failed(format!("{}: {why}", folder.display())))?;
+        Ok(index)
+    });
+    if unpacked.is_err() {
+        // Nothing half done is left; what cannot be removed is removed by the next restore.
+        let _ = std::fs::remove_dir_all(&partial);
+    }
+    unpacked
+}
+
+/// Reads a backup, into a folder if one is given, and checks it against its own list.
+fn unpack(file: &Path, into: Option<&Path>) -> Result<Index, Failure> {
+    let damaged = |why: &str| failed(format!("{} is damaged: {why}; take another backup", file.display()));
+    let opened = File::open(file).map_err(|why| usage(format!("{}: {why}", file.display())))?;
+    let (mut found, mut index) = (BTreeMap::new(), None);
+    for entry in Archive::new(opened).entries().map_err(failed)? {
+        let mut entry = entry.map_err(|why| damaged(&why.to_string()))?;
+        let path = entry.path().map_err(|why| damaged(&why.to_string()))?.into_owned();
+        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let Some(name) = path.to_str().filter(|_| plain && entry.header().entry_type().is_file()) else {
+            return Err(damaged("an entry is no plain file"));
+        };
+        if name == INDEX {
+            let mut bytes = Vec::new();
+            entry.take(BACKUP_INDEX_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+            index = serde_json::from_slice::<Index>(&bytes).ok();
+            continue;
+        }
+        let digest = match into {
+            Some(folder) => unpack_file(&mut entry, &folder.join(&path))?,
+            None => digest(&mut entry, &mut std::io::sink())?,
+        };
+        found.insert(name.to_owned(), digest);
+        if found.len() > BACKUP_FILES_MAX {
+            return Err(damaged("it has too many files"));
+        }
+    }
+    match index {
+        Some(index) if index.format != FORMAT => {
+            Err(failed("the backup is of a newer Steward; use that one"))
+        }
+        Some(index) if index.files == found => Ok(index),
+        Some(_) => Err(damaged("its files are not those of its list")),
+        None => Err(damaged("its list is missing, so it was cut short")),
+    }
+}
+
+fn unpack_file(entry: &mut dyn Read, path: &Path) -> Result<String, Failure> {
+    if let Some(parent) = path.parent() {
+        create_private_dir(parent).map_err(failed)?;
+    }
+    let mut file = PendingFile::create(path, 0o600).map_err(failed)?;
+    let digest = digest(entry, &mut file)?;
+    file.commit().map_err(failed)?;
+    Ok(digest)
+}
+
+fn digest(from: &mut dyn Read, to: &mut dyn Write) -> Result<String, Failure> {
+    let mut hashed = Hashed { inner: from, hash: Sha256::new() };
+    std::io::copy(&mut hashed, to).map_err(failed)?;
+    Ok(hex(&hashed.hash.finalize()))
+}
