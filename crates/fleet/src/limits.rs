@@ -39,6 +39,8 @@ pub const REASON_BYTES_MAX: usize = 512;
 pub const LDEVID_DAYS_MAX: i64 = 90;
 /// A voucher that the service of a maker issued; the journal keeps it.
 pub const RECEIVED_VOUCHER_BYTES_MAX: usize = 32 * 1024;
+/// Other domains of one device, as far as a MASA's log is kept.
+pub const LOG_DOMAINS_MAX: usize = 16;
 /// Vouchers of one device that the MASA's log keeps.
 pub const DEVICE_VOUCHERS_MAX: usize = 64;
 /// A SHA-256 in hexadecimal digits.

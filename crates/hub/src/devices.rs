@@ -50,7 +50,12 @@ impl Devices {
         let Signers { authority, registrar, .. } = &self.signers;
         let request = plain(request, peer).await?;
         let step = door::open(request, &authority.certificate, &registrar.certificate);
-        Ok(self.signers.drive(&self.desk, step, &session).await)
+        let answer = self.signers.drive(&self.desk, step, &session).await;
+        if answer.closing {
+            let detail = String::from_utf8_lossy(&answer.body);
+            tracing::warn!(address = %connection.address, %detail, "closed");
+        }
+        Ok(answer)
     }
 
     fn session(&self, peer: &Peer) -> Session {

@@ -7,7 +7,7 @@ use crate::folder::Authority;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fleet::door::{Answer, Signed, Step, ToSign};
+use fleet::door::{Answer, Outgoing, Reply, Signed, Step, ToSign};
 use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
 use fleet::text::Slug;
@@ -51,9 +51,20 @@ impl Signers {
                 Step::SignVoucherRequest(content, then) => then(self.sign_json(&content, &self.registrar)),
                 Step::SignAsMaker(what, content, at, then) => then(self.sign_as_maker(what, &content, at)),
                 Step::Keep(content, then) => then(self.blobs.put(session, content).await),
-                Step::Ask(outgoing, then) => then(self.fetcher.ask(&outgoing).await),
+                Step::Ask(outgoing, then) => then(self.ask(desk, &outgoing, session).await),
             }
         }
+    }
+
+    /// What the operator can mend is written to the journal: the device that asked cannot.
+    async fn ask(&self, desk: &Desk, outgoing: &Outgoing, session: &Session) -> Result<Reply, Refusal> {
+        let reply = self.fetcher.ask(outgoing).await;
+        if let Err(refusal) = &reply
+            && refusal.blame == Blame::Operator
+        {
+            desk.store().note_refusal(session, "fetch", refusal);
+        }
+        reply
     }
 
     fn sign(&self, to_sign: &ToSign) -> Result<Certificate, Refusal> {

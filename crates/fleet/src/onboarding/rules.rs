@@ -58,6 +58,25 @@ pub struct Voucher {
     pub verdict: Verdict,
     /// Why it refused it, in its own words.
     pub reason: String,
+    /// What the maker's service says of all vouchers of this device, if it said so.
+    pub log: Option<LogSummary>,
+}
+
+/// What a MASA's audit log says, as far as RFC 8995 section 5.8.3 makes something of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogSummary {
+    /// The voucher that was just issued stands in it.
+    pub complete: bool,
+    /// Vouchers that it lists.
+    pub vouchers: u64,
+    /// Of these, vouchers without a nonce: whoever has one can take the device over after a reset.
+    pub without_nonce: u64,
+    /// Vouchers that it leaves out.
+    pub left_out: u64,
+    /// Domains other than this one that the device was told to trust, as hexadecimal digits; not all of
+    /// many.
+    pub other_domains: Vec<String>,
 }
 
 words! {
@@ -107,6 +126,8 @@ pub enum Command {
         /// The voucher: CMS as base64.
         voucher: String,
     },
+    /// Its maker's service said which vouchers it issued.
+    KeepLog(LogSummary),
     /// It says what it thinks of its voucher.
     ReportVoucher {
         /// Whether it accepts it.
@@ -161,6 +182,11 @@ pub enum Event {
         domain_id: String,
         /// The voucher: CMS as base64.
         voucher: String,
+    },
+    /// Its maker's service said which vouchers it issued (RFC 8995 section 5.8).
+    AuditLogRead {
+        /// What it said.
+        log: LogSummary,
     },
     /// It accepted its voucher, by its own word.
     VoucherAccepted,
@@ -293,6 +319,11 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
             Some(known) if known.nonce == nonce => vec![],
             _ => vec![Event::VoucherObtained { nonce, domain_id, voucher }],
         }),
+        Command::KeepLog(log) => match &state.voucher {
+            None => Err(Refusal::NoVoucher),
+            Some(known) if known.log.as_ref() == Some(&log) => Ok(vec![]),
+            Some(_) => Ok(vec![Event::AuditLogRead { log }]),
+        },
         Command::ReportVoucher { good, reason } => match &state.voucher {
             None => Err(Refusal::NoVoucher),
             Some(known) if known.verdict != Verdict::Open => Ok(vec![]),
@@ -339,7 +370,12 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::VoucherObtained { nonce, domain_id, voucher } => {
             let (nonce, domain_id, voucher) = (nonce.clone(), domain_id.clone(), voucher.clone());
             let (verdict, reason) = (Verdict::Open, String::new());
-            state.voucher = Some(Voucher { nonce, domain_id, voucher, verdict, reason });
+            state.voucher = Some(Voucher { nonce, domain_id, voucher, verdict, reason, log: None });
+        }
+        Event::AuditLogRead { log } => {
+            if let Some(voucher) = &mut state.voucher {
+                voucher.log = Some(log.clone());
+            }
         }
         Event::VoucherAccepted => judged(state, Verdict::Accepted, ""),
         Event::VoucherRefused { reason } => judged(state, Verdict::Refused, reason),

@@ -1,6 +1,6 @@
 //! Rows of joining, and of the certificates that are good.
 use super::Onboarding;
-use super::rules::{self, Introduction, Ldevid, State, Voucher};
+use super::rules::{self, Introduction, Ldevid, LogSummary, State, Voucher};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
@@ -36,6 +36,11 @@ CREATE TABLE pledge_voucher (
   nonce TEXT NOT NULL, domain_id TEXT NOT NULL, voucher TEXT NOT NULL, verdict TEXT NOT NULL,
   reason TEXT NOT NULL, PRIMARY KEY (organisation, site, device));
 ",
+    },
+    Migration {
+        room: "onboarding",
+        number: 4,
+        sql: "ALTER TABLE pledge_voucher ADD COLUMN log TEXT NOT NULL DEFAULT ''",
     },
 ];
 
@@ -94,7 +99,7 @@ fn save_ldevids(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) ->
 fn voucher(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<Voucher>, Fault> {
     one(
         tx,
-        "SELECT nonce, domain_id, voucher, verdict, reason FROM pledge_voucher \
+        "SELECT nonce, domain_id, voucher, verdict, reason, log FROM pledge_voucher \
          WHERE organisation = $1 AND site = $2 AND device = $3",
         &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
         |row| {
@@ -104,9 +109,17 @@ fn voucher(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<Voucher>, Fault>
                 voucher: row.text(2)?.into(),
                 verdict: row.parsed(3)?,
                 reason: row.text(4)?.into(),
+                log: log(row.text(5)?)?,
             })
         },
     )
+}
+
+fn log(json: &str) -> Result<Option<LogSummary>, Fault> {
+    if json.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(json).map(Some).map_err(|why| Fault::corrupt(why.to_string()))
 }
 
 fn save_voucher(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) -> Result<(), Fault> {
@@ -119,9 +132,11 @@ fn save_voucher(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) ->
         &[organisation.as_str().into(), site.as_str().into(), id.as_str().into()],
     )?;
     let Some(voucher) = &new.voucher else { return Ok(()) };
+    let log = voucher.log.as_ref().map(serde_json::to_string).transpose();
+    let log = log.map_err(|why| Fault::corrupt(why.to_string()))?.unwrap_or_default();
     tx.exec(
-        "INSERT INTO pledge_voucher (organisation, site, device, nonce, domain_id, voucher, verdict, reason) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO pledge_voucher (organisation, site, device, nonce, domain_id, voucher, verdict, reason, log) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             organisation.as_str().into(),
             site.as_str().into(),
@@ -131,6 +146,7 @@ fn save_voucher(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) ->
             voucher.voucher.as_str().into(),
             voucher.verdict.as_str().into(),
             voucher.reason.as_str().into(),
+            log.as_str().into(),
         ],
     )?;
     Ok(())

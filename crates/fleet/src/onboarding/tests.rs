@@ -1,6 +1,9 @@
 use super::anchor::Anchor;
-use super::rules::{Command, Event, Introduction, Ldevid, Refusal, State, Verdict, apply, decide};
-use super::voucher::door::request_url;
+use super::rules::{
+    Command, Event, Introduction, Ldevid, LogSummary, Refusal, State, Verdict, apply, decide,
+};
+use super::voucher::door::service;
+use super::voucher::log::summary;
 use crate::limits::DEVICE_LDEVIDS_MAX;
 use crate::time::Millis;
 
@@ -140,23 +143,49 @@ fn one_nonce_has_one_voucher_and_one_verdict() {
 
 /// RFC 8995 section 2.3.2.
 #[test]
-fn a_masa_url_says_where_vouchers_are() {
+fn a_masa_url_says_where_the_service_is() {
     let check = |extension: &str, expect: Result<&str, &str>| {
-        let found = request_url(extension).map_err(|why| why.code);
+        let found = service(extension).map_err(|why| why.code);
         assert_eq!(found.as_deref().map_err(|code| *code), expect, "{extension}");
     };
-    let usual = "https://masa.example.com/.well-known/brski/requestvoucher";
+    let usual = "https://masa.example.com/.well-known/brski";
     check("masa.example.com", Ok(usual));
-    check("masa.example.com:8443", Ok("https://masa.example.com:8443/.well-known/brski/requestvoucher"));
+    check("masa.example.com:8443", Ok("https://masa.example.com:8443/.well-known/brski"));
     check("https://masa.example.com", Ok(usual));
     check("HTTPS://masa.example.com/", Ok(usual));
     check("https://masa.example.com/.well-known/brski", Ok(usual));
-    check("https://masa.example.com/lab/", Ok("https://masa.example.com/lab/requestvoucher"));
+    check("https://masa.example.com/lab/", Ok("https://masa.example.com/lab"));
     check("", Err("no-masa-url"));
     check("http://masa.example.com", Err("bad-masa-url"));
     check("masa.example.com/lab", Err("bad-masa-url"));
     check("https://masa.example.com/?a=b", Err("bad-masa-url"));
     check("https://masa.example.com#a", Err("bad-masa-url"));
+}
+
+/// RFC 8995 figure 18, and sections 5.8.1 and 5.8.3.
+#[test]
+fn a_masas_log_says_who_else_was_trusted() {
+    let log = |second: &str| {
+        let text = r#"{"version":"1","events":[
+            {"date":"2019-05-15T17:25:55.644-04:00","domainID":"BduJhdHPpfhQLyponf48JzXSGZ8=",
+             "nonce":"VOUFT-WwrEv0NuAQEHoV7Q","assertion":"proximity","truncated":"0"},
+            {"date":"2017-05-15T17:25:55.644-04:00","domainID":"SECOND","nonce":NONCE,"assertion":"proximity"}],
+            "truncation":{"nonced duplicates":"0","nonceless duplicates":"1","arbitrary":"2"}}"#;
+        let (domain_id, nonce) = second.split_once(' ').expect("two words");
+        let text = text.replace("SECOND", domain_id).replace("NONCE", nonce);
+        wire::audit_log::AuditLog::from_json(text.as_bytes()).expect("a log")
+    };
+    let (own, other) = ("05db8985d1cfa5f8502f2a689dfe3c2735d2199f", "AAAAAAAAAAA=");
+    let nonce = "VOUFT-WwrEv0NuAQEHoV7Q";
+    let check = |second: &str, nonce: &str, complete: bool, without_nonce: u64, others: &[&str]| {
+        let found = summary(&log(second), own, nonce);
+        let other_domains = others.iter().map(ToString::to_string).collect();
+        let expect = LogSummary { complete, vouchers: 2, without_nonce, left_out: 3, other_domains };
+        assert_eq!(found, expect, "{second}");
+    };
+    check(r#"BduJhdHPpfhQLyponf48JzXSGZ8= "f4G6Vi1t8nKo/FieCVgpBg==""#, nonce, true, 0, &[]);
+    check("BduJhdHPpfhQLyponf48JzXSGZ8= null", "another", false, 1, &[]);
+    check(&format!("{other} null"), nonce, true, 1, &["0000000000000000"]);
 }
 
 /// One line for every form in which an event was ever stored. Never remove one.
@@ -165,6 +194,7 @@ const STORED: &[&str] = &[
     r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff","mud_url":"https://lumen.example.com/lamp"}}"#,
     r#"{"event":"admitted"}"#,
     r#"{"event":"voucher-obtained","nonce":"AAAAAAAAAAA=","domain_id":"00ff","voucher":"MIIB"}"#,
+    r#"{"event":"audit-log-read","log":{"complete":true,"vouchers":3,"without_nonce":1,"left_out":2,"other_domains":["00aa"]}}"#,
     r#"{"event":"voucher-accepted"}"#,
     r#"{"event":"voucher-refused","reason":"another serial-number"}"#,
     r#"{"event":"wanted","key":"00ff"}"#,
@@ -186,6 +216,6 @@ const STORED_ANCHOR: &[&str] = &[
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 12);
+    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 13);
     crate::audit::tests::stored_events::<Anchor>(STORED_ANCHOR, 3);
 }

@@ -3,7 +3,7 @@
 //! [`Enrol`], [`Issue`] and [`Report`] are asked by the doors for a device and are in no table.
 use super::anchor::Anchor;
 use super::anchor::rules::Admission;
-use super::rules::{Command, Introduction, Ldevid, State, Verdict};
+use super::rules::{Command, Introduction, Ldevid, LogSummary, State, Verdict};
 use super::{Onboarding, store};
 use crate::device;
 use crate::operation::{Kind, Operation};
@@ -47,6 +47,9 @@ pub struct VoucherView {
     pub verdict: Verdict,
     /// Why it refused it, in its own words.
     pub reason: String,
+    /// What the maker's service says of all vouchers of this device (RFC 8995 section 5.8); none when it did
+    /// not say.
+    pub log: Option<LogSummary>,
     /// The voucher itself: CMS as base64.
     pub voucher: String,
 }
@@ -78,6 +81,7 @@ fn view(subject: &Subject, state: State) -> OnboardingView {
         domain_id: v.domain_id,
         verdict: v.verdict,
         reason: v.reason,
+        log: v.log,
         voucher: v.voucher,
     });
     OnboardingView {

@@ -136,6 +136,11 @@ fn a_device_joins_by_a_voucher() {
         "both logs name one domain"
     );
 
+    let log = &shown(&operator)["voucher"]["log"];
+    let expect =
+        json!({"complete": true, "vouchers": 1, "without_nonce": 0, "left_out": 0, "other_domains": []});
+    assert_eq!(*log, expect, "what the MASA says of all its vouchers");
+
     let status = |text: &str| {
         std::fs::write(operator.path("status"), text).expect("written");
         curl(&operator, Some("idevid"), STATUS, Some(("application/json", "status"))).status
@@ -351,6 +356,10 @@ fn whom_the_registrar_does_not_ask() {
         admit(&operator);
         assert_eq!(ask(&operator).status, status, "{}", words(&operator));
         assert!(words(&operator).starts_with(expect), "{}", words(&operator));
+        // The note is written by whoever writes next.
+        operator.ask("onboarding revoke", json!({"device": DEVICE, "why": "enough"})).expect("revoked");
+        let noted = operator.ask("audit list", json!({})).expect("the journal").to_string();
+        assert!(noted.contains(expect), "the operator can mend it, and reads of it: {noted}");
     }
     assert_eq!(masa.asked().len(), 0);
 

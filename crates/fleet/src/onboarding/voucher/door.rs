@@ -1,4 +1,5 @@
 //! The registrar's door for vouchers: RFC 8995 sections 5.2 to 5.7.
+use super::log;
 use super::view::{Decision, Keep, Report, Want};
 use crate::audit::view::hex;
 use crate::door::{
@@ -16,13 +17,18 @@ use wire::audit_log::domain_id;
 use wire::voucher::{self, Assertion, Nonce, Voucher, VoucherRequest, idevid_issuer};
 use wire::{Certificate, est};
 
+/// RFC 8995 section 2.3.2: where the service is when the extension names its authority alone.
+const USUAL_PATH: &str = "/.well-known/brski";
+/// The last segment of the path (RFC 8995 section 5.5), under the service's own.
+const PATH: &str = "/requestvoucher";
+
 /// A pledge's request, judged good.
 struct Asked {
     want: Want,
     nonce: Nonce,
     idevid: Certificate,
-    /// Where its maker's service is asked.
-    url: String,
+    /// Where its maker's service is: what paths are appended to.
+    service: String,
     /// The request as it came.
     signed: Vec<u8>,
 }
@@ -64,9 +70,9 @@ fn judge(request: Request, registrar: &Certificate) -> Result<Asked, Answer> {
     let nonce = said
         .nonce
         .ok_or_else(|| no(malformed("no-nonce", "a pledge's request has a nonce (RFC 8995 section 5.2)")))?;
-    let url = request_url(idevid.masa_url().unwrap_or_default()).map_err(no)?;
+    let service = service(idevid.masa_url().unwrap_or_default()).map_err(no)?;
     let want = Want { introduction, nonce: nonce.text().into() };
-    Ok(Asked { want, nonce, idevid, url, signed: request.body })
+    Ok(Asked { want, nonce, idevid, service, signed: request.body })
 }
 
 /// RFC 8995 section 5.1: a pledge shows its IDevID in the handshake.
@@ -88,8 +94,8 @@ fn somebody_between() -> Answer {
     Answer { closing: true, ..Answer::text(401, text) }
 }
 
-/// Where a voucher is asked for, from the extension of an IDevID: RFC 8995 section 2.3.2.
-pub(in crate::onboarding) fn request_url(extension: &str) -> Result<String, Refusal> {
+/// Where the maker's service is, from the extension of an IDevID: RFC 8995 section 2.3.2.
+pub(in crate::onboarding) fn service(extension: &str) -> Result<String, Refusal> {
     if extension.is_empty() {
         let why = "the IDevID does not say who issues its vouchers (RFC 8995 section 2.3.2); \
                    the device can enrol by EST with an anchor that a person gave it";
@@ -107,8 +113,8 @@ pub(in crate::onboarding) fn request_url(extension: &str) -> Result<String, Refu
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     Ok(match path.trim_end_matches('/') {
-        "" => format!("https://{authority}{}", voucher::REQUEST_PATH),
-        path => format!("https://{authority}/{path}/requestvoucher"),
+        "" => format!("https://{authority}{USUAL_PATH}"),
+        path => format!("https://{authority}/{path}"),
     })
 }
 
@@ -142,32 +148,38 @@ fn registrars_request(asked: &Asked, now: Millis) -> Result<Vec<u8>, Refusal> {
 }
 
 fn ask(signed: Result<Vec<u8>, Refusal>, servers: &[String], asked: Asked) -> Step {
-    let servers = servers.iter().filter_map(|pem| Certificate::from_pem(pem).ok());
-    match signed {
-        Ok(cms) => {
-            let outgoing = Outgoing {
-                url: asked.url,
-                servers: servers.collect(),
-                accept: voucher::MEDIA_TYPE,
-                content: Some((voucher::MEDIA_TYPE, cms)),
-                reply_bytes_max: RECEIVED_VOUCHER_BYTES_MAX,
-            };
-            let want = asked.want;
-            Step::Ask(Box::new(outgoing), Box::new(move |reply| replied(reply, want)))
-        }
-        Err(refusal) => refusal.into(),
-    }
+    let cms = match signed {
+        Ok(cms) => cms,
+        Err(refusal) => return refusal.into(),
+    };
+    let outgoing = Outgoing {
+        url: format!("{}{PATH}", asked.service),
+        servers: servers.iter().filter_map(|pem| Certificate::from_pem(pem).ok()).collect(),
+        accept: voucher::MEDIA_TYPE,
+        content: Some((voucher::MEDIA_TYPE, cms)),
+        reply_bytes_max: RECEIVED_VOUCHER_BYTES_MAX,
+    };
+    // The log is asked for with the same request (RFC 8995 section 5.8).
+    let again = Asking { service: asked.service, outgoing: outgoing.clone(), want: asked.want };
+    Step::Ask(Box::new(outgoing), Box::new(move |reply| replied(reply, again)))
+}
+
+/// What it takes to ask the service once more.
+struct Asking {
+    service: String,
+    outgoing: Outgoing,
+    want: Want,
 }
 
 /// RFC 8995 section 5.6: what the service answers is for the pledge.
-fn replied(reply: Result<Reply, Refusal>, want: Want) -> Step {
+fn replied(reply: Result<Reply, Refusal>, again: Asking) -> Step {
     let reply = match reply {
         Ok(reply) => reply,
         Err(refusal) => return refusal.into(),
     };
     let words = words(&reply.body);
     match reply.status {
-        200 => keep(reply, want),
+        200 => keep(reply, again),
         202 => {
             let seconds = reply.retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS);
             let answer = Answer::text(202, "the maker's service has not decided yet; ask again later");
@@ -198,7 +210,7 @@ fn words(body: &[u8]) -> String {
 }
 
 /// RFC 8995 section 5.6: the registrar reads the voucher for the record alone, and forwards it unchanged.
-fn keep(reply: Reply, want: Want) -> Step {
+fn keep(reply: Reply, again: Asking) -> Step {
     if check_voucher_type(&reply.content_type).is_err() || reply.body.is_empty() {
         let why = format!("the maker's service answered `{}` in place of a voucher", reply.content_type);
         return Refusal::new(Sort::Failed, "not-a-voucher", why).into();
@@ -206,9 +218,11 @@ fn keep(reply: Reply, want: Want) -> Step {
     let read = signed_json(&reply.body).ok().and_then(|cms| Voucher::from_json(&cms.content).ok());
     let pinned = read.and_then(|voucher| voucher.pinned_domain_cert);
     let domain_id = pinned.map(|pinned| hex(&domain_id(&pinned))).unwrap_or_default();
-    let keep = Keep { want, domain_id, voucher: est::encode_body(&reply.body) };
-    let then = |kept: Result<Json, Refusal>| match answered::<String>(kept) {
-        Ok(voucher) => voucher_answer(&voucher),
+    let Asking { service, outgoing, want } = again;
+    let voucher = est::encode_body(&reply.body);
+    let keep = Keep { want: want.clone(), domain_id: domain_id.clone(), voucher };
+    let then = move |kept: Result<Json, Refusal>| match answered::<String>(kept) {
+        Ok(voucher) => log::ask(&service, outgoing, want, domain_id, voucher),
         Err(refusal) => refusal.into(),
     };
     Step::Run(Box::new(keep), Box::new(then))

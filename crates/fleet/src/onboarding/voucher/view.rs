@@ -1,7 +1,7 @@
 //! What the registrar's door asks of vouchers. It asks for a device: none of it is in a table.
 use crate::onboarding::Onboarding;
 use crate::onboarding::anchor::store::anchor_find;
-use crate::onboarding::rules::{Command, Introduction};
+use crate::onboarding::rules::{Command, Introduction, LogSummary};
 use crate::onboarding::view::{already_enrolled, anchor_removed, introduced, introduced_before};
 use crate::operation::{Kind, Operation};
 use crate::permission::Permission;
@@ -94,6 +94,29 @@ impl Operation for Keep {
         let keep = Command::KeepVoucher { nonce, domain_id, voucher: self.voucher.clone() };
         let state = cx.change::<Onboarding>(&subject, keep)?;
         Ok(state.voucher.map(|kept| kept.voucher).unwrap_or_default())
+    }
+}
+
+/// The maker's service said which vouchers it issued (RFC 8995 section 5.8)
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeepLog {
+    /// The voucher that it was asked about
+    pub want: Want,
+    /// What it said
+    pub log: LogSummary,
+}
+
+impl Operation for KeepLog {
+    const NAME: &'static str = "onboarding keep-log";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = bool;
+
+    fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
+        let subject = introduced_before(cx, &self.want.introduction)?;
+        cx.change::<Onboarding>(&subject, Command::KeepLog(self.log.clone()))?;
+        Ok(true)
     }
 }
 
