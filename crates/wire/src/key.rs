@@ -130,6 +130,20 @@ impl PublicKey {
             .map_err(|_| BadSignature)
     }
 
+    /// Checks an ECDSA signature on P-256 with SHA-256, given as two numbers of 32 octets each
+    /// (RFC 9053).
+    ///
+    /// # Errors
+    /// [`BadSignature`] for anything else than a good signature, and for a key on another curve.
+    pub fn verify_fixed(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
+        match self.curve {
+            Curve::P256 => UnparsedPublicKey::new(&ecdsa::ECDSA_P256_SHA256_FIXED, &self.point)
+                .verify(message, signature)
+                .map_err(|_| BadSignature),
+            Curve::P384 => Err(BadSignature),
+        }
+    }
+
     /// The identifier that our certificates bear for this key: the leftmost 160 bits of the
     /// SHA-256 of the point.
     ///

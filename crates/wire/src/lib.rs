@@ -6,12 +6,14 @@
 //! Trust: [`key`] and [`digest`] carry [`certificate`] (reading, issuing, judging a path), [`csr`]
 //! and [`cms`]. On them stand the bodies that two sides exchange: [`est`], [`voucher`],
 //! [`audit_log`], [`status`] and [`control`]; [`mud`] is what a manufacturer publishes, [`plan`] what
-//! a gate makes of it, held against a [`packet`]. Every reader is bounded by [`limits`] and never
-//! panics.
+//! a gate makes of it, held against a [`packet`]. [`cose`] carries [`suit`], the signed firmware
+//! manifests and their processor. Every reader is bounded by [`limits`] and never panics.
 pub mod audit_log;
+pub mod cbor;
 pub mod certificate;
 pub mod cms;
 pub mod control;
+pub mod cose;
 pub mod csr;
 pub mod date_time;
 pub mod digest;
@@ -27,6 +29,7 @@ pub mod prefix;
 mod signed;
 pub mod signer;
 pub mod status;
+pub mod suit;
 pub mod voucher;
 
 pub use certificate::Certificate;

@@ -115,3 +115,36 @@ pub const PLAN_MEMBERS_MAX: usize = 1024;
 
 /// Longest id of an entry: two names of RFC 8519 in UTF-8 and a slash.
 pub const PLAN_ID_BYTES_MAX: usize = 2 * 64 * 4 + 1;
+
+/// Deepest nesting of CBOR items in one encoding.
+pub const CBOR_NESTING_LEVELS_MAX: usize = 16;
+
+/// Largest COSE_Sign1 in CBOR; the SUIT signatures of ours have 74 bytes.
+pub const COSE_BYTES_MAX: usize = 4096;
+
+/// Largest SUIT envelope, severed members and integrated payloads included.
+pub const SUIT_ENVELOPE_BYTES_MAX: usize = 128 * 1024;
+
+/// Most signatures and other authentication blocks of one SUIT envelope.
+pub const SUIT_AUTHENTICATION_BLOCKS_MAX: usize = 4;
+
+/// Most components of one SUIT manifest.
+pub const SUIT_COMPONENTS_MAX: usize = 16;
+
+/// Most bytes of one SUIT component identifier, its segments together.
+pub const SUIT_COMPONENT_ID_BYTES_MAX: usize = 256;
+
+/// Most commands of one SUIT manifest, those in sequences in sequences included.
+pub const SUIT_COMMANDS_MAX: usize = 1024;
+
+/// Deepest nesting of SUIT command sequences (try-each, run-sequence).
+pub const SUIT_SEQUENCE_LEVELS_MAX: usize = 8;
+
+/// Most commands that a processor executes for one procedure: loops over components multiply.
+pub const SUIT_STEPS_MAX: usize = 4096;
+
+/// Longest URI of a SUIT manifest.
+pub const SUIT_URI_BYTES_MAX: usize = 2048;
+
+/// Most numbers of a version that a SUIT manifest compares.
+pub const SUIT_VERSION_NUMBERS_MAX: usize = 8;

@@ -1,5 +1,6 @@
 //! Bytes from strangers: every reader gives an error and never panics.
-use crate::support::{Identity, NOW, corpus, idevid, masa};
+use crate::suit::release;
+use crate::support::{Identity, NOW, TestKey, corpus, idevid, masa};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -11,8 +12,12 @@ use wire::csr::{Csr, make};
 use wire::est::{CsrAttributes, certs_only, decode_body, read_certs_only};
 use wire::mud::MudFile;
 use wire::status::Status;
+use wire::suit::Envelope;
 use wire::voucher::{Voucher, VoucherRequest};
 use wire::{PublicKey, cms, date_time, limits};
+
+/// Whose signatures are looked for.
+static KEY: LazyLock<TestKey> = LazyLock::new(TestKey::new);
 
 /// All readers, on the same bytes.
 fn read_all(bytes: &[u8]) {
@@ -36,6 +41,8 @@ fn read_all(bytes: &[u8]) {
     let _ = Status::from_json(bytes).map(|status| status.to_json());
     let _ = Report::from_json(bytes).map(|report| report.to_json());
     let _ = Desired::from_json(bytes).map(|desired| desired.to_json());
+    let _ = wire::cose::verify_detached(bytes, b"x", &KEY.public());
+    let _ = Envelope::from_cbor(bytes).map(|envelope| envelope.authenticate(&[KEY.public()]));
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Certificate::list_from_pem(text);
         let _ = date_time::parse(text);
@@ -79,6 +86,8 @@ static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         crate::mud::example().to_string().into_bytes(),
         Report::default().to_json(),
         Desired { send_configuration: true, confirmed: Some(1), ..Desired::default() }.to_json(),
+        release().envelope(&*KEY).unwrap(),
+        wire::cose::sign_detached(b"x", &*KEY).unwrap(),
         b"2021-04-13T17:43:24.589-04:00".to_vec(),
     ]
 });
@@ -141,6 +150,12 @@ fn what_is_too_large_is_refused() {
         AuditLog::from_json(&zeros(limits::AUDIT_LOG_BYTES_MAX)).unwrap_err().to_string().contains("over")
     );
     assert!(MudFile::from_json(&zeros(limits::MUD_FILE_BYTES_MAX)).unwrap_err().to_string().contains("over"));
+    assert!(
+        Envelope::from_cbor(&zeros(limits::SUIT_ENVELOPE_BYTES_MAX))
+            .unwrap_err()
+            .to_string()
+            .contains("over")
+    );
     assert!(Status::from_json(&zeros(limits::STATUS_BYTES_MAX)).unwrap_err().to_string().contains("over"));
 }
 
@@ -167,4 +182,6 @@ fn every_published_file_is_read_without_panic() {
     let name = "every_published_file_is_read_without_panic";
     let Some(folder) = corpus(name, "vectors/onboarding") else { return };
     assert!(read_folder(&folder) > 300);
+    let Some(folder) = corpus(name, "vectors/suit") else { return };
+    assert!(read_folder(&folder) > 80);
 }

@@ -9,5 +9,6 @@ mod est;
 mod hostile;
 mod mud;
 mod plan;
+mod suit;
 mod support;
 mod vectors;
