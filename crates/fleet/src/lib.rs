@@ -5,6 +5,7 @@
 //! writes the journal entry. Rooms never import each other's rules.
 //!
 //! Absent: sockets, SQL engines, tokio, HTTP, files, a clock, randomness.
+pub mod access;
 pub mod account;
 pub mod audit;
 pub mod blob;
@@ -49,6 +50,15 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<onboarding::anchor::view::Show>(),
     row::<onboarding::anchor::view::AdmitBy>(),
     row::<onboarding::anchor::view::Remove>(),
+    row::<access::view::Show>(),
+    row::<access::view::Judge>(),
+    row::<access::view::Locate>(),
+    row::<access::view::Activate>(),
+    row::<access::view::Remake>(),
+    row::<access::controller::view::Add>(),
+    row::<access::controller::view::Remove>(),
+    row::<access::controller::view::Show>(),
+    row::<access::controller::view::List>(),
     row::<provisioning::product::view::Add>(),
     row::<provisioning::product::view::List>(),
     row::<provisioning::product::view::Show>(),
@@ -82,6 +92,8 @@ pub const FOLDS: &[Fold] = &[
     fold::<account::Account>(),
     fold::<onboarding::Onboarding>(),
     fold::<onboarding::anchor::Anchor>(),
+    fold::<access::Access>(),
+    fold::<access::controller::Controller>(),
     fold::<provisioning::Birth>(),
     fold::<provisioning::product::Product>(),
     fold::<provisioning::publication::Publication>(),
@@ -89,7 +101,8 @@ pub const FOLDS: &[Fold] = &[
 ];
 
 /// The rooms that hold blobs: one that none of them holds is swept.
-pub const BLOB_HOLDERS: &[blob::Holder] = &[provisioning::publication::store::publication_holds];
+pub const BLOB_HOLDERS: &[blob::Holder] =
+    &[access::store::holds, provisioning::publication::store::publication_holds];
 
 /// Every room's tables, in the order in which they are made.
 pub const MIGRATIONS: &[&[Migration]] = &[
@@ -99,6 +112,8 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     device::store::MIGRATIONS,
     onboarding::store::MIGRATIONS,
     onboarding::anchor::store::MIGRATIONS,
+    access::store::MIGRATIONS,
+    access::controller::store::MIGRATIONS,
     provisioning::store::MIGRATIONS,
     provisioning::product::store::MIGRATIONS,
     provisioning::publication::store::MIGRATIONS,
@@ -110,6 +125,7 @@ pub const SCRIPTS: &[&[Script]] = &[
     device::scripts::SCRIPTS,
     account::scripts::SCRIPTS,
     onboarding::scripts::SCRIPTS,
+    access::scripts::SCRIPTS,
     provisioning::scripts::SCRIPTS,
 ];
 

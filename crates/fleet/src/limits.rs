@@ -47,3 +47,15 @@ pub const DEVICE_VOUCHERS_MAX: usize = 64;
 pub const DIGEST_CHARS_MAX: usize = 64;
 /// How long a blob is kept that nobody holds.
 pub const BLOB_UNHELD_HOURS_MAX: i64 = 24;
+/// A class of hosts: as long as a MUD URL may be.
+pub const CLASS_BYTES_MAX: usize = 255;
+/// Entries of one class of hosts: as many as one condition of a plan may mean.
+pub const CLASS_MEMBERS_MAX: usize = wire::limits::PLAN_MEMBERS_MAX;
+/// An address or a prefix as text.
+pub const HOSTS_BYTES_MAX: usize = 49;
+/// A list of addresses as text: 64 of them.
+pub const ADDRESSES_BYTES_MAX: usize = 64 * 46;
+/// A recorded frame in hexadecimal digits: 2048 octets.
+pub const HEX_BYTES_MAX: usize = 4096;
+/// Plans that the hub makes in one go.
+pub const WANTED_PLANS_MAX: u16 = 64;

@@ -1,4 +1,6 @@
 //! What an event in one room asks of another, in the same transaction. Nowhere else do rooms meet.
+use crate::access::Access;
+use crate::access::rules as access;
 use crate::device::rules as device;
 use crate::device::{Device, unused_name};
 use crate::onboarding::Onboarding;
@@ -25,19 +27,40 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
                 };
                 cx.change::<Device>(subject, device::Command::Discover(identity)).map(drop)
             }
-            onboarding::Event::Admitted => cx.change::<Device>(subject, device::Command::Admit).map(drop),
+            onboarding::Event::Admitted => {
+                cx.change::<Device>(subject, device::Command::Admit)?;
+                first_plan(cx, subject)
+            }
             onboarding::Event::Enrolled | onboarding::Event::EnrolledUnmatched => {
                 cx.change::<Device>(subject, device::Command::Enrol).map(drop)
             }
-            onboarding::Event::Revoked { why, .. } => send_back(cx, subject, why),
+            onboarding::Event::Revoked { why, .. } => {
+                cx.change::<Access>(subject, access::Command::Remove { why: why.clone() })?;
+                send_back(cx, subject, why)
+            }
             _ => Ok(()),
         };
     }
+    if let Some(access::Event::Proposed { .. }) = event.downcast_ref::<access::Event>() {
+        return first_plan(cx, subject);
+    }
     if let Some(device::Event::Retired { why }) = event.downcast_ref::<device::Event>() {
         let revoke = onboarding::Command::Revoke { why: format!("retired: {why}") };
-        return cx.change::<Onboarding>(subject, revoke).map(drop);
+        cx.change::<Onboarding>(subject, revoke)?;
+        let remove = access::Command::Remove { why: format!("retired: {why}") };
+        return cx.change::<Access>(subject, remove).map(drop);
     }
     Ok(())
+}
+
+/// The first plan of a device that may join is enforced before it gets its LDevID.
+fn first_plan(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
+    let (onboarding, _) = Onboarding::load(cx.tx, subject)?.unwrap_or_default();
+    let (access, _) = Access::load(cx.tx, subject)?.unwrap_or_default();
+    if !onboarding.admitted || access.proposed.is_none() || access.active.is_some() {
+        return Ok(());
+    }
+    cx.change::<Access>(subject, access::Command::Activate).map(drop)
 }
 
 /// A device whose life here is over stays where it is.

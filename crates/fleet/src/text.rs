@@ -1,5 +1,14 @@
 //! Short texts that carry their rule in their type, so that nothing behind the face checks again.
-use crate::limits::{CURSOR_BYTES_MAX, DIGEST_CHARS_MAX, LABEL_BYTES_MAX, SLUG_BYTES_MAX};
+use crate::limits::{
+    ADDRESSES_BYTES_MAX, CLASS_BYTES_MAX, CURSOR_BYTES_MAX, DIGEST_CHARS_MAX, HEX_BYTES_MAX, HOSTS_BYTES_MAX,
+    LABEL_BYTES_MAX, SLUG_BYTES_MAX,
+};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+use wire::limits::PLAN_ADDRESSES_MAX;
+use wire::packet::Mac;
+use wire::prefix::Prefix;
 
 /// Makes a newtype over `String` with a rule, a length and a JSON Schema.
 macro_rules! text {
@@ -91,6 +100,74 @@ text! {
 }
 
 text! {
+    /// A class of hosts (RFC 8520 section 4.6): a URI, or another word without blanks.
+    Class, CLASS_BYTES_MAX, "^[!-~]+$", |text| text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+text! {
+    /// An address, or a prefix of addresses.
+    Hosts, HOSTS_BYTES_MAX, "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$", |text| prefix(text).is_some()
+}
+
+impl Hosts {
+    /// The prefix; an address is one of its own.
+    pub fn prefix(&self) -> Prefix {
+        // The rule of this type says that there is one.
+        prefix(&self.0).unwrap_or(Prefix::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    }
+}
+
+fn prefix(text: &str) -> Option<Prefix> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Prefix::from))
+}
+
+text! {
+    /// Addresses, with commas between them, each once.
+    Addresses, ADDRESSES_BYTES_MAX, "^[0-9a-fA-F.:]+(,[0-9a-fA-F.:]+)*$", |text| list::<IpAddr>(text).is_some()
+}
+
+impl Addresses {
+    /// The addresses.
+    pub fn items(&self) -> Vec<IpAddr> {
+        list(&self.0).unwrap_or_default()
+    }
+}
+
+text! {
+    /// Ethernet addresses, with commas between them, each once.
+    Macs, ADDRESSES_BYTES_MAX, "^[0-9a-fA-F:]{17}(,[0-9a-fA-F:]{17})*$", |text| list::<Mac>(text).is_some()
+}
+
+impl Macs {
+    /// The addresses.
+    pub fn items(&self) -> Vec<Mac> {
+        list(&self.0).unwrap_or_default()
+    }
+}
+
+/// The parts between commas, each once and no more than a plan takes.
+fn list<T: FromStr + Ord>(text: &str) -> Option<Vec<T>> {
+    let items: Vec<T> = text.split(',').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let once: BTreeSet<&T> = items.iter().collect();
+    (once.len() == items.len() && items.len() <= PLAN_ADDRESSES_MAX).then_some(items)
+}
+
+text! {
+    /// Octets, as pairs of hexadecimal digits.
+    Hex, HEX_BYTES_MAX, "^([0-9a-fA-F]{2})+$",
+    |text| text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+impl Hex {
+    /// The octets.
+    pub fn octets(&self) -> Vec<u8> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or_default();
+        let octet = |pair: &[u8]| pair.iter().fold(0, |octet, byte| octet * 16 + digit(byte));
+        self.0.as_bytes().chunks(2).filter_map(|pair| u8::try_from(octet(pair)).ok()).collect()
+    }
+}
+
+text! {
     /// A place in a list, as the page before it gave it.
     Cursor, CURSOR_BYTES_MAX, r"^[^\p{Cc}]+$",
     |text| !text.chars().any(char::is_control)
@@ -98,7 +175,30 @@ text! {
 
 #[cfg(test)]
 mod tests {
-    use super::{Label, Slug};
+    use super::{Addresses, Hex, Hosts, Label, Macs, Slug};
+
+    #[test]
+    fn addresses() {
+        let check = |text: &str, expect: Option<&str>| {
+            let read = text.parse::<Hosts>().ok().map(|hosts| hosts.prefix().to_string());
+            assert_eq!(read.as_deref(), expect, "{text:?}");
+        };
+        check("192.0.2.9", Some("192.0.2.9/32"));
+        check("2001:db8::/32", Some("2001:db8::/32"));
+        check("192.0.2.0/33", None);
+        check("example.com", None);
+        let count = |text: &str| text.parse::<Addresses>().map(|list| list.items().len()).ok();
+        assert_eq!(count("192.0.2.9,2001:db8::1"), Some(2));
+        assert_eq!(count("192.0.2.9,192.0.2.9"), None);
+        assert_eq!(count("192.0.2.9,"), None);
+        let many: Vec<String> = (0..65).map(|last| format!("10.0.0.{last}")).collect();
+        assert_eq!(count(&many.join(",")), None);
+        assert!("02:00:5e:00:53:01,02:00:5e:00:53:02".parse::<Macs>().is_ok());
+        assert!("02:00:5e:00:53".parse::<Macs>().is_err());
+        assert_eq!("00fFa0".parse::<Hex>().map(|hex| hex.octets()), Ok(vec![0, 255, 160]));
+        assert!("00f".parse::<Hex>().is_err());
+        assert!("0g".parse::<Hex>().is_err());
+    }
 
     #[test]
     fn slugs() {

@@ -274,7 +274,10 @@ impl Bound {
         if let Err(refusal) = blobs.sweep_orphans().await {
             tracing::warn!(code = refusal.code, detail = refusal.detail, "blobs without a row stay for now");
         }
-        let worker = Worker { desk: desk.clone(), blobs: blobs.clone(), signers: factory.clone(), bell };
+        // An address that stands for all of the machine's is nobody's.
+        let reached_at = [self.devices.address].into_iter().filter(|it| !it.ip().is_unspecified()).collect();
+        let signers = factory.clone();
+        let worker = Worker { desk: desk.clone(), blobs: blobs.clone(), signers, reached_at, bell };
         let rooms_work = tokio::spawn(worker.run());
         let (stop, stopping) = watch::channel(false);
         let stopped = |mut stopping: watch::Receiver<bool>| async move {

@@ -1,22 +1,30 @@
-//! What rooms want done outside of their transactions: descriptions to be published. A room says what; the
+//! What rooms want done outside of their transactions: descriptions to be published, plans to
+//! be compiled. A room says what; the
 //! steps are its door's; the outcome goes back to it as a command.
 use crate::blobs::Blobs;
 use crate::desk::Desk;
 use crate::signers::Signers;
+use fleet::access::Access;
+use fleet::access::compile::{Compiled, Surroundings, compile};
+use fleet::access::controller::Controller;
+use fleet::access::store::surroundings;
+use fleet::access::view as access;
 use fleet::audit::rules::Link;
 use fleet::door::Step;
 use fleet::permission::Session;
 use fleet::provisioning::publication::Publication;
 use fleet::provisioning::publication::{door as publication_door, view as publication};
 use fleet::refusal::{Blame, Refusal, Sort};
-use fleet::room::Room;
+use fleet::room::{Room, Subject};
 use fleet::time::Millis;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use wire::limits::MUD_FILE_BYTES_MAX;
+use wire::mud::MudFile;
 
 /// How long a room's work waits at most to be looked for.
 const LOOK_EVERY_SECONDS: u64 = 30;
@@ -30,7 +38,8 @@ pub struct Bell(Arc<Notify>);
 impl Bell {
     /// Rings when an entry of `links` may mean work. The store calls it.
     pub fn committed(&self, links: &[Link]) {
-        if links.iter().any(|link| link.entry.room == Publication::NAME) {
+        let rooms = [Publication::NAME, Access::NAME, Controller::NAME];
+        if links.iter().any(|link| rooms.contains(&link.entry.room.as_str())) {
             self.0.notify_one();
         }
     }
@@ -44,6 +53,8 @@ pub struct Worker {
     pub blobs: Blobs,
     /// Who signs and asks.
     pub signers: Signers,
+    /// Where devices reach the hub: no plan takes that away.
+    pub reached_at: Vec<SocketAddr>,
     /// What wakes it.
     pub bell: Bell,
 }
@@ -69,7 +80,48 @@ impl Worker {
     }
 
     async fn look(&self) -> Result<(), Refusal> {
-        self.publish().await
+        self.publish().await?;
+        self.make_plans().await
+    }
+
+    /// Compiles the plans that are wanted.
+    async fn make_plans(&self) -> Result<(), Refusal> {
+        let session = self.session("compile");
+        let wanted: Vec<access::Work> = self.ask(&session, access::Wanted {}).await?;
+        for work in wanted {
+            let file = self.blobs.get(&session, work.description.clone(), MUD_FILE_BYTES_MAX).await;
+            let made = match file {
+                Ok(file) => self.compile(&work, file).await?,
+                Err(refusal) if refusal.sort == Sort::Later || refusal.blame == Blame::Environment => {
+                    return Err(refusal);
+                }
+                Err(refusal) => Err(refusal.detail),
+            };
+            match self.desk.own(&session, access::Propose::new(work, made)).await {
+                // It changed meanwhile: another plan is wanted already.
+                Err(refusal) if refusal.sort == Sort::Conflict => {}
+                proposed => drop(proposed?),
+            }
+        }
+        Ok(())
+    }
+
+    /// A plan, or why the description gives none.
+    async fn compile(&self, work: &access::Work, file: Vec<u8>) -> Result<Result<Compiled, String>, Refusal> {
+        let file = match MudFile::from_json(&file) {
+            Ok(file) => file,
+            Err(why) => return Ok(Err(why.to_string())),
+        };
+        let organisation = self.signers.organisation.to_string();
+        let (site, id) = (work.site.clone(), work.device.clone());
+        let subject = Subject { organisation, site, id };
+        let hub = self.reached_at.clone();
+        self.desk
+            .look(move |tx, _| {
+                let around = Surroundings { hub, ..surroundings(tx, &subject, &file)? };
+                Ok(compile(&subject.id, Some(&file), &around).map_err(|why| why.to_string()))
+            })
+            .await
     }
 
     /// Checks and signs what shall be published.

@@ -99,7 +99,7 @@ pub const PACKET_VLAN_TAGS_MAX: usize = 2;
 pub const PACKET_EXTENSION_HEADERS_MAX: usize = 8;
 
 /// Largest enforcement plan in JSON.
-pub const PLAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const PLAN_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most entries of one plan: those of a MUD file and the defaults.
 pub const PLAN_ENTRIES_MAX: usize = 2 * MUD_ACES_MAX + 64;

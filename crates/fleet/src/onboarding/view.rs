@@ -5,13 +5,13 @@ use super::anchor::Anchor;
 use super::anchor::rules::Admission;
 use super::rules::{Command, Introduction, Ldevid, LogSummary, State, Verdict};
 use super::{Onboarding, store};
-use crate::device;
 use crate::operation::{Kind, Operation};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room, Subject};
 use crate::text::Label;
 use crate::time::{Millis, Shown};
+use crate::{access, device};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -192,7 +192,7 @@ pub struct Enrol {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
-    /// Nobody has admitted it: ask again later.
+    /// Nobody has admitted it, or the plan of what it may reach is not active yet: ask again later.
     Wait,
     /// It has this certificate for this key already.
     Again {
@@ -232,7 +232,7 @@ impl Operation for Enrol {
         let now = cx.sound_now()?;
         let subject = self.subject(cx)?;
         let (state, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
-        if !state.admitted {
+        if !state.admitted || access::lacks_plan(cx, &subject)? {
             return Ok(Decision::Wait);
         }
         let half_left = |l: &Ldevid| now.0 - l.not_before.0 < l.not_after.0 - now.0;

@@ -41,6 +41,10 @@ fn every_operation_is_called_from_the_document_alone() {
     let refused: Vec<String> = refused.into_iter().map(|(id, code)| format!("{id}: {code}")).collect();
     // What no example alone can ask for: a link's secret, an id that the hub makes, a real certificate.
     expect![[r#"
+        access-activate: "device-unknown"
+        access-judge: "device-unknown"
+        access-locate: "device-unknown"
+        access-show: "device-unknown"
         birth-show: "birth-unknown"
         credential-revoke: "credential-unknown"
         onboarding-admit: "not-introduced"

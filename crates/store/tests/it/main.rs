@@ -10,6 +10,7 @@ mod kills;
 mod lanes;
 mod migrations;
 mod operations;
+mod plans;
 mod queues;
 mod refusals;
 mod scripts;

@@ -158,7 +158,12 @@ impl Writer {
 
     /// Answers a question of the administrator `tester`.
     pub fn read(&mut self, operation: &str, arguments: &str) -> Outcome {
-        let (permitted, now, env) = (permitted(operation, arguments)?, self.now, self.env.clone());
+        self.look(permitted(operation, arguments)?)
+    }
+
+    /// Answers a question that is let through.
+    pub fn look(&mut self, permitted: Permitted) -> Outcome {
+        let (now, env) = (self.now, self.env.clone());
         let mut found = None;
         self.engine.snapshot(&mut |tx| {
             found = Some(run_read(tx, now, &env, &permitted));

@@ -1,0 +1,20 @@
+//! **Controllers**: which hosts belong to a class that descriptions name (RFC 8520 sections 4.5 to 4.7).
+//!
+//! A class is named by its URI. The hosts of `my-controller` are those of the class that has the MUD URL
+//! for its name; what is local is the class [`LOCAL_NETWORKS`].
+//!
+//! | from | command | to |
+//! |---|---|---|
+//! | any | add (an address or a prefix) | with it |
+//! | with it | remove | without it |
+//!
+//! Absent: fetching what a class's URL points to, which RFC 8520 section 4.6 forbids.
+pub mod rules;
+pub mod store;
+pub mod view;
+
+/// The room.
+pub struct Controller;
+
+/// The class of what the operator calls local.
+pub const LOCAL_NETWORKS: &str = "local-networks";
