@@ -1,4 +1,5 @@
 //! A device: the agent's machine, what its memory has, and what its disk has.
+use crate::authority::Authority;
 use crate::key::Key;
 use crate::random::Random;
 use agent::machine::{
@@ -34,6 +35,11 @@ impl Disk {
         self.ldevid.as_ref()
     }
 
+    /// What it kept of the voucher that it accepted.
+    pub fn imprint(&self) -> Option<&Imprint> {
+        self.imprint.as_ref()
+    }
+
     /// Whether its certificate's key is there too.
     pub fn has_key(&self) -> bool {
         self.ldevid.as_ref().is_some_and(|held| self.key(held.public_key()).is_some())
@@ -52,6 +58,11 @@ impl Disk {
     /// Notes what never happened: for tests that break an invariant.
     pub fn note_told(&mut self) {
         self.told = self.ldevid.clone();
+    }
+
+    /// Trusts what no voucher of its own named: for tests that break an invariant.
+    pub fn take_over(&mut self, imprint: Imprint) {
+        self.imprint = Some(imprint);
     }
 
     /// Takes a certificate that is not its own: for tests that break an invariant.
@@ -82,8 +93,7 @@ pub struct Device {
     pub kind: Kind,
     /// What survives when power goes.
     pub disk: Disk,
-    pub(crate) idevid: Certificate,
-    pub(crate) idevid_key: Key,
+    pub(crate) idevid: Authority,
     /// What it trusts as it comes from its maker or an installer.
     trust: FirstTrust,
     pledge: Option<Pledge>,
@@ -99,13 +109,13 @@ impl Device {
     pub(crate) fn new(
         serial_number: String,
         kind: Kind,
-        (idevid, idevid_key): (Certificate, Key),
+        idevid: Authority,
         trust: FirstTrust,
         random: Random,
     ) -> Self {
         let disk = Disk::default();
         let (pledge, line, life, started_at) = (None, None, 0, 0);
-        Self { serial_number, kind, disk, idevid, idevid_key, trust, pledge, line, life, started_at, random }
+        Self { serial_number, kind, disk, idevid, trust, pledge, line, life, started_at, random }
     }
 
     /// Whether it is enrolled, and says so.
@@ -117,7 +127,7 @@ impl Device {
     pub(crate) fn start(&mut self, now: u64) -> Result<Output, Failure> {
         (self.started_at, self.line) = (now, None);
         let inventory = Inventory {
-            idevid: self.idevid.clone(),
+            idevid: self.idevid.certificate.clone(),
             trust: self.trust(),
             anchors: self.disk.anchors.clone(),
             ldevid: self.disk.ldevid.clone(),

@@ -1,10 +1,13 @@
 //! What must be true: one list, for worlds, demonstrations and kill tests.
 use crate::device::Kind;
 use crate::world::World;
+use fleet::audit::view::hex;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use wire::Certificate;
+use wire::audit_log::domain_id;
+use wire::voucher::Voucher;
+use wire::{Certificate, cms};
 
 /// Something that must be true of a world.
 #[derive(Clone, Copy)]
@@ -84,16 +87,28 @@ pub const INVARIANTS: &[Invariant] = &[
         check: admitted_before_certified,
     },
     Invariant {
-        name: "journal-verifies",
-        about: "the journal's chain is whole",
+        name: "one-voucher-per-nonce",
+        about: "the maker's service issued no two vouchers for one nonce",
         always: true,
-        check: |world| world.ask("audit verify", json!({})).map(drop),
+        check: one_voucher_per_nonce,
+    },
+    Invariant {
+        name: "pinned-is-logged",
+        about: "a device trusts no other domain than the one that its maker's service logged for its nonce",
+        always: true,
+        check: pinned_is_logged,
+    },
+    Invariant {
+        name: "journal-verifies",
+        about: "the chain of each hub's journal is whole",
+        always: true,
+        check: |world| at_both(world, "audit verify"),
     },
     Invariant {
         name: "rows-equal-journal",
-        about: "every row is the fold of its subject's journal",
+        about: "every row of each hub is the fold of its subject's journal",
         always: true,
-        check: |world| world.ask("audit check", json!({})).map(drop),
+        check: |world| at_both(world, "audit check"),
     },
     Invariant {
         name: "counts-equal-rows",
@@ -102,6 +117,11 @@ pub const INVARIANTS: &[Invariant] = &[
         check: counts_equal_rows,
     },
 ];
+
+fn at_both(world: &mut World, operation: &str) -> Result<(), String> {
+    world.ask(operation, json!({}))?;
+    world.ask_maker(operation, json!({})).map(drop)
+}
 
 /// The hub's list of devices, page by page.
 fn devices(world: &mut World) -> Result<Vec<Json>, String> {
@@ -213,7 +233,8 @@ fn admitted_before_certified(world: &mut World) -> Result<(), String> {
     }
     for device in world.devices.iter().filter(|device| device.kind != Kind::Welcome) {
         let known = joined.iter().find(|known| known.serial_number == device.serial_number);
-        if device.disk.ldevid().is_some() || known.is_some_and(|known| known.admitted) {
+        let is_in = device.disk.ldevid().is_some() || device.disk.imprint().is_some();
+        if is_in || known.is_some_and(|known| known.admitted) {
             return Err(format!("{} should not have been let in", device.serial_number));
         }
         if device.kind == Kind::Stranger && known.is_some() {
@@ -221,6 +242,50 @@ fn admitted_before_certified(world: &mut World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Nonce and domain of every voucher in the log of a device's maker.
+fn logged(world: &mut World, serial_number: &str) -> Result<Vec<(String, String)>, String> {
+    let shown = world.ask_maker("voucher show", json!({ "serial_number": serial_number }))?;
+    let all = shown["vouchers"].as_array().into_iter().flatten();
+    Ok(all.map(|one| (text(one, "nonce").into(), text(one, "domain_id").into())).collect())
+}
+
+fn one_voucher_per_nonce(world: &mut World) -> Result<(), String> {
+    let names: Vec<String> = world.devices.iter().map(|device| device.serial_number.clone()).collect();
+    let mut seen = BTreeSet::new();
+    for name in names {
+        for (nonce, _) in logged(world, &name)? {
+            if !seen.insert(nonce) {
+                return Err(format!("a second voucher for one nonce was issued, to {name}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn pinned_is_logged(world: &mut World) -> Result<(), String> {
+    let imprints = world.devices.iter().filter_map(|device| {
+        let imprint = device.disk.imprint()?.clone();
+        Some((device.serial_number.clone(), imprint))
+    });
+    for (name, imprint) in imprints.collect::<Vec<_>>() {
+        let nonce = nonce(&imprint.voucher).map_err(|why| format!("the voucher of {name}: {why}"))?;
+        let domain = hex(&domain_id(&imprint.pinned));
+        if !logged(world, &name)?.contains(&(nonce, domain)) {
+            return Err(format!("{name} trusts a domain that its maker did not log for it"));
+        }
+        if imprint.pinned != *world.hub.authority() {
+            return Err(format!("{name} trusts another domain than the one that it joined"));
+        }
+    }
+    Ok(())
+}
+
+fn nonce(voucher: &[u8]) -> Result<String, String> {
+    let signed = cms::verify(voucher, None, &[]).map_err(|why| why.to_string())?;
+    let voucher = Voucher::from_json(&signed.content).map_err(|why| why.to_string())?;
+    voucher.nonce.map(|nonce| nonce.text().into()).ok_or_else(|| "it has no nonce".into())
 }
 
 fn counts_equal_rows(world: &mut World) -> Result<(), String> {

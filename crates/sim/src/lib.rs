@@ -1,19 +1,23 @@
 //! Whole worlds in virtual time: devices, a network, an operator's hub, faults; and what must be true.
 //!
-//! Devices are the agent's own machines with keys in memory; the hub is the rooms' own doors over the
-//! store's own commit, on a database file of its own. Between them lies a network that loses, delays
-//! and repeats; power goes at devices and hub. Then everything is healed, and it must converge.
+//! Devices are the agent's own machines with keys in memory; the operator's hub and the manufacturer's are
+//! the rooms' own doors over the store's own commit, each on a database file of its own. Every other
+//! device knows its manufacturer alone, and finds its domain by a voucher. Between them lies a network
+//! that loses, delays and repeats; power goes at devices and hubs. Then everything is healed, and it must converge.
 //! [`run`] lives such a life from a seed; [`invariants`] is the list of what must hold.
 //!
 //! From a seed alone follow every fault, delay and key; only the bytes of signatures differ, and
 //! nothing is decided by those.
 //!
 //! Absent: threads, waiting, sockets, a clock, randomness of the machine.
+mod authority;
+pub mod desk;
 pub mod device;
 pub mod hub;
 pub mod invariants;
 mod key;
 pub mod limits;
+pub mod maker;
 mod random;
 pub mod world;
 
@@ -31,7 +35,7 @@ pub struct Faults {
     pub cut: u64,
     /// That a request arrives twice.
     pub repeat: u64,
-    /// That the hub's power goes at a commit, before it or after it.
+    /// That a hub's power goes at a commit, before it or after it.
     pub hub_crash: u64,
     /// That a device's power goes at a step on its disk, before it or after it.
     pub device_crash: u64,
@@ -87,8 +91,12 @@ pub struct Tally {
     pub lost: u64,
     /// Commands that the store committed or refused.
     pub commits: u64,
+    /// Times that the hub asked the maker's service.
+    pub asks: u64,
     /// Times that the hub's power went.
     pub hub_crashes: u64,
+    /// Times that the maker's power went.
+    pub maker_crashes: u64,
     /// Times that a device's power went.
     pub device_crashes: u64,
     /// Times that a device gave up and was started again by a person.

@@ -22,6 +22,9 @@ pub const DEVICE_DOWN_MILLIS_MAX: u64 = 120_000;
 /// How long a device waits for an answer that does not come.
 pub const ANSWER_MILLIS_MAX: u64 = 60_000;
 
+/// How long a hub waits for a reply that does not come.
+pub const ASK_MILLIS_MAX: u64 = 20_000;
+
 /// How often the operator looks whom to admit.
 pub const OPERATOR_MILLIS_MAX: u64 = 30_000;
 

@@ -1,33 +1,34 @@
 //! The world: virtual time, a network, and the power of everybody in it.
 mod traffic;
+mod vouchers;
 
+use crate::authority::Authority;
 use crate::device::{Device, Kind};
-use crate::hub::{Authority, Hub};
+use crate::hub::Hub;
 use crate::invariants::{Broken, INVARIANTS};
 use crate::key::Key;
 use crate::limits::{
     DELAY_MILLIS_MAX, DEVICE_DOWN_MILLIS_MAX, FAULTY_MINUTES_MAX, HEALING_HOURS_MAX, HELP_MILLIS_MAX,
     OPERATOR_MILLIS_MAX, WORLD_EVENTS_MAX,
 };
+use crate::maker::{HARDWARE, Maker};
 use crate::random::Random;
 use crate::{Faults, Report, Stopped, Tally};
 use agent::machine::{self, FirstTrust, Input, Output, Trust};
-use fleet::door::{Step, ToSign};
+use fleet::door::{Outgoing, Reply, Step, Then, ToSign};
 use fleet::limits::LDEVID_DAYS_MAX;
+use fleet::refusal::Refusal;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use wire::Certificate;
 use wire::certificate::HardwareModuleName;
 use wire::certificate::profile::{Profile, Validity};
-use wire::{Oid, cms, csr, oid};
+use wire::{Oid, csr};
 
 /// When every world begins: 2026-01-01T00:00:00Z in Unix milliseconds.
 const START: i64 = 1_767_225_600_000;
 
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
-
-/// The hardware of the simulated devices, under the arc that is kept for examples.
-const HARDWARE: &str = "1.3.6.1.4.1.32473.1";
 
 /// Something that happens at its time.
 enum Event {
@@ -41,6 +42,12 @@ enum Event {
     GoesOn(u64),
     /// The hub's power is back.
     HubStarts,
+    /// A registrar's request reaches the maker; and whose it is, if anybody waits.
+    Asked { ask: Option<u64>, outgoing: Box<Outgoing> },
+    /// The maker's reply reaches the hub.
+    Replied { ask: u64, reply: Box<Result<Reply, Refusal>> },
+    /// The maker's power is back.
+    MakerStarts,
     /// A device's power is back.
     Starts { device: usize, life: u64 },
     /// The operator looks whom to admit.
@@ -53,12 +60,25 @@ struct Heard {
     input: Input,
 }
 
-/// A request that the hub works on. Gone when its power goes.
+/// A request that a hub works on. Gone when its power goes.
 struct Exchange {
-    device: usize,
-    /// The device's life that waits for the answer, if anybody does.
-    life: Option<u64>,
+    party: Party,
     step: Step,
+}
+
+/// Who asked.
+enum Party {
+    /// A device asked the operator's hub, in the life that waits for the answer, if one does.
+    Device(usize, Option<u64>),
+    /// A registrar asked the maker, and waits for it, if it does.
+    Registrar(Option<u64>),
+}
+
+/// A device's request at the operator's hub, while that waits for the maker.
+struct Waiting {
+    device: usize,
+    life: Option<u64>,
+    then: Then<Result<Reply, Refusal>>,
 }
 
 /// What is under way when power may go.
@@ -75,6 +95,8 @@ pub struct World {
     pub devices: Vec<Device>,
     /// The operator's hub.
     pub hub: Hub,
+    /// The manufacturer of most of the devices.
+    pub maker: Maker,
     faults: Faults,
     /// Whether anything fails now.
     faulty: bool,
@@ -82,6 +104,7 @@ pub struct World {
     queue: BTreeMap<(u64, u64), Event>,
     happened: u64,
     exchanges: BTreeMap<u64, Exchange>,
+    waiting: BTreeMap<u64, Waiting>,
     counter: u64,
     random: Random,
     tally: Tally,
@@ -98,16 +121,19 @@ impl World {
         let mut random = Random::new(seed);
         let stopped = |why: String| Stopped { seed, why };
         let hub = Hub::new(START, random.next()).map_err(stopped)?;
+        let maker = Maker::new("lumen", START, random.next()).map_err(stopped)?;
         let mut world = Self {
             seed,
             devices: Vec::new(),
             hub,
+            maker,
             faults,
             faulty: true,
             now: 0,
             queue: BTreeMap::new(),
             happened: 0,
             exchanges: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             counter: 0,
             random,
             tally: Tally::default(),
@@ -118,29 +144,38 @@ impl World {
     }
 
     fn populate(&mut self, devices: usize) -> Result<(), String> {
-        let authority =
-            |name, random: &mut Random| Authority::new(name, START, random).map_err(|why| why.to_string());
-        let maker = authority("lumen", &mut self.random)?;
-        let stranger = authority("stranger", &mut self.random)?;
         // With the rule, nobody is unwanted.
         let by_rule = self.random.happens(500);
         let admission = if by_rule { "automatic" } else { "ask" };
-        let anchor =
-            json!({"anchor": "lumen", "certificate": maker.certificate.to_pem(), "admission": admission});
+        let anchor = json!({"anchor": "lumen", "certificate": self.maker.authority().to_pem(), "admission": admission});
         self.ask("anchor add", anchor)?;
+        let masa = FirstTrust::Manufacturer { masa: self.maker.authority().clone(), pinned: None };
+        let domain = FirstTrust::Domain(self.hub.authority().clone());
         for number in 1..=devices {
-            self.add_device(&maker, format!("A{number:04}"), Kind::Welcome)?;
+            // Every other one comes as it left the factory.
+            let trust = if number % 2 == 1 { &masa } else { &domain };
+            self.add_device(format!("A{number:04}"), Kind::Welcome, trust.clone())?;
         }
         if !by_rule {
-            self.add_device(&maker, "U0001".into(), Kind::Unwanted)?;
+            self.add_device("U0001".into(), Kind::Unwanted, masa)?;
             self.after(OPERATOR_MILLIS_MAX, Event::OperatorLooks);
         }
-        self.add_device(&stranger, "S0001".into(), Kind::Stranger)
+        self.add_stranger("S0001".into())
     }
 
-    fn add_device(&mut self, maker: &Authority, serial_number: String, kind: Kind) -> Result<(), String> {
-        let idevid_key = Key::new(&mut self.random);
-        let key = idevid_key.public().clone();
+    /// A device of the maker's.
+    fn add_device(&mut self, serial_number: String, kind: Kind, trust: FirstTrust) -> Result<(), String> {
+        let key = Key::new(&mut self.random);
+        let idevid = self.maker.bear(&serial_number, key, START)?;
+        self.switch_on(serial_number, kind, idevid, trust);
+        Ok(())
+    }
+
+    /// A device of somebody's whom nobody trusts.
+    fn add_stranger(&mut self, serial_number: String) -> Result<(), String> {
+        let refused = |why: wire::certificate::profile::IssueRefused| why.to_string();
+        let maker = Authority::root("stranger", START, &mut self.random).map_err(refused)?;
+        let key = Key::new(&mut self.random);
         let hardware = HardwareModuleName {
             kind: Oid::new(HARDWARE).map_err(|why| why.to_string())?,
             serial: serial_number.clone().into_bytes(),
@@ -148,15 +183,20 @@ impl World {
         let profile =
             Profile::IdevId { serial_number: serial_number.clone(), hardware, mud_url: None, masa_url: None };
         let validity = Validity { not_before: START, not_after: None };
-        let to_sign = ToSign { profile, key, serial: self.random.bytes(), validity };
-        let idevid = maker.sign(&to_sign).map_err(|why| why.to_string())?;
+        let serial = self.random.bytes();
+        let to_sign = ToSign { profile, key: key.public().clone(), serial, validity };
+        let certificate = maker.sign(&to_sign).map_err(|why| why.detail)?;
+        let trust = FirstTrust::Manufacturer { masa: maker.certificate, pinned: None };
+        self.switch_on(serial_number, Kind::Stranger, Authority { certificate, key }, trust);
+        Ok(())
+    }
+
+    fn switch_on(&mut self, serial_number: String, kind: Kind, idevid: Authority, trust: FirstTrust) {
         let random = Random::new(self.random.next());
         let device = self.devices.len();
-        let trust = FirstTrust::Domain(self.hub.authority().clone());
-        self.devices.push(Device::new(serial_number, kind, (idevid, idevid_key), trust, random));
+        self.devices.push(Device::new(serial_number, kind, idevid, trust, random));
         let at = self.random.below(60_000);
         self.after(at, Event::Starts { device, life: 0 });
-        Ok(())
     }
 
     /// Virtual time since the world's beginning, in milliseconds.
@@ -175,8 +215,23 @@ impl World {
     /// The refusal, in words.
     pub fn ask(&mut self, operation: &str, arguments: Json) -> Result<Json, String> {
         let date = self.date();
-        let asked = self.hub.ask(operation, arguments, date);
+        let asked = self.hub.desk.ask(operation, arguments, date);
         asked.map_err(|why| format!("{operation}: {}: {}", why.code, why.detail))
+    }
+
+    /// Asks the maker's hub as its operator.
+    ///
+    /// # Errors
+    /// The refusal, in words.
+    pub fn ask_maker(&mut self, operation: &str, arguments: Json) -> Result<Json, String> {
+        let date = self.date();
+        let asked = self.maker.desk.ask(operation, arguments, date);
+        asked.map_err(|why| format!("the maker's {operation}: {}: {}", why.code, why.detail))
+    }
+
+    /// Whether both hubs have power: then invariants can be looked at.
+    fn can_look(&self) -> bool {
+        self.hub.desk.is_running() && self.maker.desk.is_running()
     }
 
     /// Everybody joins under faults; then all is healed, and looked at.
@@ -229,7 +284,7 @@ impl World {
         let end = self.now + HEALING_HOURS_MAX * 3_600_000;
         let is_whole = |world: &Self| {
             let mut welcome = world.devices.iter().filter(|device| device.kind == Kind::Welcome);
-            world.hub.is_running() && welcome.all(|device| device.is_enrolled() && done(device))
+            world.can_look() && welcome.all(|device| device.is_enrolled() && done(device))
         };
         while !is_whole(self) && self.now < end {
             self.live_until((self.now + 1000).min(end))?;
@@ -251,6 +306,13 @@ impl World {
             if let Err(broken) = invariant.check(self) {
                 self.broken.push(broken);
             }
+        }
+    }
+
+    /// Looks at the invariants that always hold, if both hubs have power.
+    fn look_if_possible(&mut self) {
+        if self.can_look() {
+            self.look(true);
         }
     }
 
@@ -297,8 +359,8 @@ impl World {
                 self.opens(device, &trust, *shown);
             }
             Event::Starts { device, life } if self.devices[device].life == life => {
-                if life > 0 && self.hub.is_running() {
-                    self.look(true);
+                if life > 0 {
+                    self.look_if_possible();
                 }
                 let started = self.devices[device].start(self.now);
                 let output =
@@ -306,10 +368,16 @@ impl World {
                 self.perform(device, output);
             }
             Event::Arrives { device, life, shown, request } => self.arrives(device, life, &shown, request),
-            Event::GoesOn(exchange) => self.goes_on(exchange),
+            Event::GoesOn(exchange) => self.goes_on(exchange)?,
+            Event::Asked { ask, outgoing } => self.asked(ask, *outgoing),
+            Event::Replied { ask, reply } => self.replied(ask, *reply),
             Event::HubStarts => {
-                self.hub.start().map_err(|why| why.detail)?;
-                self.look(true);
+                self.hub.desk.start().map_err(|why| why.detail)?;
+                self.look_if_possible();
+            }
+            Event::MakerStarts => {
+                self.maker.desk.start().map_err(|why| why.detail)?;
+                self.look_if_possible();
             }
             Event::OperatorLooks => self.operator_looks(),
             // Of a life that is over.
@@ -325,7 +393,7 @@ impl World {
                 let this = &mut self.devices[device];
                 this.line = None;
                 let shown = match identity {
-                    machine::Identity::Idevid => this.idevid.clone(),
+                    machine::Identity::Idevid => this.idevid.certificate.clone(),
                     machine::Identity::Ldevid(certificate) => *certificate,
                 };
                 let (life, shown) = (this.life, Box::new(shown));
@@ -334,9 +402,7 @@ impl World {
             }
             Output::Send(request) => self.send(device, request),
             Output::SignVoucherRequest(json) => {
-                let Device { idevid, idevid_key, .. } = &self.devices[device];
-                let kind = oid::ANIMA_JSON_VOUCHER;
-                let signed = cms::sign(kind, &json, idevid, &[], idevid_key, None, false);
+                let signed = self.devices[device].idevid.sign_json(&json, &[]);
                 let input = signed.map_or_else(|why| Input::Failed(why.to_string()), Input::Signed);
                 self.tell(device, 1, input);
             }

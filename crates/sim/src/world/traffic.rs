@@ -1,6 +1,6 @@
 //! What happens between devices and the hub: requests that are lost, cut short, repeated, worked on
 //! step by step, and forgotten when the hub's power goes.
-use super::{Event, Exchange, Power, World};
+use super::{Event, Exchange, Party, Power, World};
 use crate::limits::{ANSWER_MILLIS_MAX, HUB_DOWN_MILLIS_MAX, SERVICE_MILLIS_MAX};
 use agent::machine::{self, Input, Trust, check_server};
 use fleet::door::{Answer, Step};
@@ -17,7 +17,7 @@ impl World {
         let delay = self.delay();
         match believed {
             Err(why) => self.tell(device, delay, Input::Lost(why.to_string())),
-            Ok(()) if !self.hub.is_running() => self.tell(device, delay, Input::Lost("refused".into())),
+            Ok(()) if !self.hub.desk.is_running() => self.tell(device, delay, Input::Lost("refused".into())),
             Ok(()) => {
                 self.devices[device].line = Some(shown);
                 self.tell(device, delay, Input::Connected(self.hub.registrar().to_vec()));
@@ -70,7 +70,7 @@ impl World {
             body,
             peer,
         });
-        self.keep(Exchange { device, life, step });
+        self.keep(Exchange { party: Party::Device(device, life), step });
     }
 
     /// The hub's end of a connection is closed.
@@ -83,8 +83,8 @@ impl World {
         self.tell(device, delay, Input::Lost("closed".into()));
     }
 
-    /// The hub goes on with a request after a while.
-    fn keep(&mut self, exchange: Exchange) {
+    /// A hub goes on with a request after a while.
+    pub(super) fn keep(&mut self, exchange: Exchange) {
         self.counter += 1;
         let id = self.counter;
         self.exchanges.insert(id, exchange);
@@ -92,9 +92,19 @@ impl World {
         self.after(millis, Event::GoesOn(id));
     }
 
-    pub(super) fn goes_on(&mut self, id: u64) {
-        // Gone with the hub's power.
-        let Some(Exchange { device, life, step }) = self.exchanges.remove(&id) else { return };
+    pub(super) fn goes_on(&mut self, id: u64) -> Result<(), String> {
+        match self.exchanges.remove(&id) {
+            // Gone with the hub's power.
+            None => Ok(()),
+            Some(Exchange { party: Party::Registrar(ask), step }) => self.maker_goes_on(ask, step),
+            Some(Exchange { party: Party::Device(device, life), step }) => {
+                self.hub_goes_on(device, life, step);
+                Ok(())
+            }
+        }
+    }
+
+    fn hub_goes_on(&mut self, device: usize, life: Option<u64>, step: Step) {
         let step = match step {
             Step::Answer(answer) => return self.answers(device, life, answer),
             Step::Run(call, then) => {
@@ -111,12 +121,12 @@ impl World {
                 then(outcome)
             }
             Step::Sign(to_sign, then) => then(self.hub.sign(&to_sign)),
-            Step::SignVoucher(_, then) | Step::SignVoucherRequest(_, then) => then(Err(no_vouchers())),
-            Step::Ask(_, then) => then(Err(no_vouchers())),
-            Step::SignAsMaker(.., then) => then(Err(no_factory())),
+            Step::SignVoucherRequest(json, then) => then(self.hub.sign_voucher_request(&json)),
+            Step::Ask(outgoing, then) => return self.asks(device, life, outgoing, then),
+            Step::SignVoucher(_, then) | Step::SignAsMaker(.., then) => then(Err(no_factory())),
             Step::Keep(_, then) => then(Err(no_factory())),
         };
-        self.keep(Exchange { device, life, step });
+        self.keep(Exchange { party: Party::Device(device, life), step });
     }
 
     fn answers(&mut self, device: usize, life: Option<u64>, answer: Answer) {
@@ -140,11 +150,19 @@ impl World {
 
     fn hub_crashes(&mut self, device: usize, life: Option<u64>) {
         self.tally.hub_crashes += 1;
-        self.hub.stop();
+        self.hub.desk.stop();
         self.closes(device, life);
-        for Exchange { device, life, .. } in std::mem::take(&mut self.exchanges).into_values() {
-            self.closes(device, life);
-        }
+        let waiting: Vec<_> =
+            std::mem::take(&mut self.waiting).into_values().map(|it| (it.device, it.life)).collect();
+        let mut lost = waiting;
+        self.exchanges.retain(|_, exchange| match exchange.party {
+            Party::Device(device, life) => {
+                lost.push((device, life));
+                false
+            }
+            Party::Registrar(_) => true,
+        });
+        lost.into_iter().for_each(|(device, life)| self.closes(device, life));
         self.devices.iter_mut().for_each(|device| device.line = None);
         let down = self.random.below(HUB_DOWN_MILLIS_MAX);
         self.after(down, Event::HubStarts);
@@ -153,8 +171,4 @@ impl World {
 
 fn no_factory() -> Refusal {
     Refusal::new(Sort::NotYet, "no-factory", "nothing is published in simulated worlds yet")
-}
-
-fn no_vouchers() -> Refusal {
-    Refusal::new(Sort::NotYet, "no-masa", "there are no vouchers in simulated worlds yet")
 }

@@ -12,6 +12,7 @@ use sim::device::Kind;
 use sim::invariants::{INVARIANTS, Invariant};
 use sim::{Faults, World};
 use std::collections::BTreeSet;
+use wire::audit_log::domain_id;
 
 /// A world that has converged, with everybody in it.
 fn whole() -> World {
@@ -37,7 +38,7 @@ fn subject(world: &mut World, number: usize) -> Subject {
         found = ldevid_find(tx, &fleet::audit::view::hex(&held))?;
         Ok(())
     };
-    world.hub.tamper(find).unwrap();
+    world.hub.desk.tamper(find).unwrap();
     found.unwrap()
 }
 
@@ -54,12 +55,17 @@ fn rewrite<R: Room>(tx: &mut dyn Tx, subject: &Subject, change: impl Fn(&mut R::
 
 fn rewrite_joining(world: &mut World, number: usize, change: impl Fn(&mut State)) {
     let subject = subject(world, number);
-    world.hub.tamper(|tx| rewrite::<Onboarding>(tx, &subject, &change)).unwrap();
+    world.hub.desk.tamper(|tx| rewrite::<Onboarding>(tx, &subject, &change)).unwrap();
 }
 
 fn set_stage(world: &mut World, number: usize, stage: Stage) {
     let subject = subject(world, number);
-    world.hub.tamper(|tx| rewrite::<Life>(tx, &subject, |state| state.stage = Some(stage))).unwrap();
+    world.hub.desk.tamper(|tx| rewrite::<Life>(tx, &subject, |state| state.stage = Some(stage))).unwrap();
+}
+
+/// The MASA loses what it issued.
+fn forget_vouchers(world: &mut World) {
+    world.maker.desk.tamper(|tx| tx.exec("DELETE FROM voucher", &[]).map(drop)).unwrap();
 }
 
 /// Damages a world; says which invariant does not hold then, and what it says, in part.
@@ -115,6 +121,56 @@ const DAMAGES: &[Damage] = &[
         "U0001 should not have been let in",
     ),
     (
+        "admitted-before-certified",
+        |world| {
+            let imprint = world.devices[0].disk.imprint().unwrap().clone();
+            let unwanted = world.devices.iter_mut().find(|device| device.kind == Kind::Unwanted);
+            unwanted.unwrap().disk.take_over(imprint);
+        },
+        "U0001 should not have been let in",
+    ),
+    (
+        "one-voucher-per-nonce",
+        |world| {
+            let copy = |tx: &mut dyn Tx| {
+                let sql = "INSERT INTO voucher SELECT organisation, 'A0002', nonce, domain_id, issued_at, voucher \
+                           FROM voucher";
+                tx.exec(sql, &[])?;
+                tx.exec("INSERT INTO voucher_log SELECT organisation, 'A0002', 0, 1 FROM voucher_log", &[])
+                    .map(drop)
+            };
+            world.maker.desk.tamper(copy).unwrap();
+        },
+        "a second voucher for one nonce was issued, to A0002",
+    ),
+    (
+        "pinned-is-logged",
+        |world| {
+            let other = world.maker.authority().clone();
+            let mut imprint = world.devices[0].disk.imprint().unwrap().clone();
+            imprint.pinned = other;
+            world.devices[0].disk.take_over(imprint);
+        },
+        "A0001 trusts a domain that its maker did not log for it",
+    ),
+    (
+        "pinned-is-logged",
+        |world| {
+            // The MASA named another domain, and the device believes it.
+            let other = world.maker.authority().clone();
+            let id = fleet::audit::view::hex(&domain_id(&other));
+            let rename =
+                |tx: &mut dyn Tx| tx.exec("UPDATE voucher SET domain_id = $1", &[id.as_str().into()]);
+            world.maker.desk.tamper(|tx| rename(tx).map(drop)).unwrap();
+            let mut imprint = world.devices[0].disk.imprint().unwrap().clone();
+            imprint.pinned = other;
+            world.devices[0].disk.take_over(imprint);
+        },
+        "A0001 trusts another domain than the one that it joined",
+    ),
+    ("pinned-is-logged", |world| forget_vouchers(world), "A0001 trusts a domain that its maker did not log"),
+    ("rows-equal-journal", |world| forget_vouchers(world), "the maker's audit check: fold-differs"),
+    (
         "journal-verifies",
         |world| {
             let add = |tx: &mut dyn Tx| {
@@ -122,7 +178,19 @@ const DAMAGES: &[Damage] = &[
                 link.seq += 1;
                 journal_add(tx, &link)
             };
-            world.hub.tamper(add).unwrap();
+            world.maker.desk.tamper(add).unwrap();
+        },
+        "the maker's audit verify: journal-broken",
+    ),
+    (
+        "journal-verifies",
+        |world| {
+            let add = |tx: &mut dyn Tx| {
+                let mut link = journal_walk(tx, 1, 0, 500)?.pop().unwrap();
+                link.seq += 1;
+                journal_add(tx, &link)
+            };
+            world.hub.desk.tamper(add).unwrap();
         },
         "journal-broken",
     ),
@@ -138,7 +206,7 @@ const DAMAGES: &[Damage] = &[
                 let change = Change { old: &old, old_version: version, new: &stored, new_version: version };
                 Life::save(tx, &subject, &change).map(drop)
             };
-            world.hub.tamper(miscount).unwrap();
+            world.hub.desk.tamper(miscount).unwrap();
         },
         "3 operational are kept, 2 are there",
     ),

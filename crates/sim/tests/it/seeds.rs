@@ -15,6 +15,7 @@ fn worlds_with_faults_converge() {
     // The faults do happen.
     assert!(all(|tally| tally.lost) > 100 && all(|tally| tally.repeated) > 50);
     assert!(all(|tally| tally.hub_crashes) > 10 && all(|tally| tally.device_crashes) > 20);
+    assert!(all(|tally| tally.asks) > 100 && all(|tally| tally.maker_crashes) > 5);
 }
 
 #[test]
@@ -23,6 +24,8 @@ fn a_world_without_faults_is_quick() {
     let tally = report.tally;
     assert_eq!((tally.lost, tally.repeated, tally.hub_crashes, tally.device_crashes), (0, 0, 0, 0));
     assert_eq!(tally.given_up, 0);
+    // The first, the third and the fifth know their maker alone; once each is enough.
+    assert_eq!(tally.asks, 3);
 }
 
 #[test]
