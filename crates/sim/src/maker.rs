@@ -14,7 +14,7 @@ use serde_json::json;
 use store::Outcome;
 use wire::certificate::profile::Profile;
 use wire::certificate::{Name, NameAttribute};
-use wire::{Certificate, csr, est, voucher};
+use wire::{Certificate, csr, est};
 
 /// Where registrars find the MASA.
 const URL: &str = "https://masa.example";
@@ -77,18 +77,16 @@ impl Maker {
         }
     }
 
-    /// Whether a registrar's request gets here: by its address, and because it believes this server.
-    pub fn is_meant(&self, outgoing: &Outgoing) -> bool {
-        let is_believed = outgoing.servers.contains(&self.factory.certificate);
-        outgoing.url == format!("{URL}{}", voucher::REQUEST_PATH) && is_believed
-    }
-
-    /// The first step of a registrar's request.
-    pub fn open(&self, outgoing: Outgoing, now: i64) -> Step {
+    /// The first step of a registrar's request, if it gets here: by its address, and because the registrar
+    /// believes this server.
+    pub fn open(&self, outgoing: Outgoing, now: i64) -> Option<Step> {
+        let path = outgoing.url.strip_prefix(URL)?.to_string();
+        if !outgoing.servers.contains(&self.factory.certificate) {
+            return None;
+        }
         let (content_type, body) = outgoing.content.unwrap_or_default();
-        let path = voucher::REQUEST_PATH.into();
         let request = masa::Request { post: true, path, content_type: content_type.into(), body };
-        masa::open(request, &self.factory.certificate, Millis(now))
+        Some(masa::open(request, &self.factory.certificate, Millis(now)))
     }
 
     /// Runs a door's call, on the disk when this returns.

@@ -19,9 +19,6 @@ impl World {
         let ask = self.counter;
         self.waiting.insert(ask, Waiting { device, life, then });
         let delay = self.delay();
-        if !self.maker.is_meant(&outgoing) {
-            return self.replies(Some(ask), delay, Err(away("there is no such server")));
-        }
         if self.fails(|faults| faults.loss) {
             self.tally.lost += 1;
             return self.replies(Some(ask), ASK_MILLIS_MAX, Err(away("no reply")));
@@ -41,12 +38,15 @@ impl World {
 
     /// A request reaches the maker.
     pub(super) fn asked(&mut self, ask: Option<u64>, outgoing: Outgoing) {
-        if !self.maker.desk.is_running() {
-            let delay = self.delay();
-            return self.replies(ask, delay, Err(away("refused")));
+        let date = self.date();
+        let opened = if self.maker.desk.is_running() { self.maker.open(outgoing, date) } else { None };
+        match opened {
+            Some(step) => self.keep(Exchange { party: Party::Registrar(ask), step }),
+            None => {
+                let delay = self.delay();
+                self.replies(ask, delay, Err(away("refused")));
+            }
         }
-        let step = self.maker.open(outgoing, self.date());
-        self.keep(Exchange { party: Party::Registrar(ask), step });
     }
 
     pub(super) fn maker_goes_on(&mut self, ask: Option<u64>, step: Step) -> Result<(), String> {
