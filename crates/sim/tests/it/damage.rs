@@ -5,7 +5,11 @@ use fleet::device::rules::Stage;
 use fleet::onboarding::Onboarding;
 use fleet::onboarding::rules::State;
 use fleet::onboarding::store::ldevid_find;
+use fleet::provisioning::voucher::view::{Find, Issue};
+use fleet::provisioning::voucher::{VoucherLog, rules};
 use fleet::room::{Change, Room, Subject};
+use fleet::text::Slug;
+use fleet::time::Millis;
 use fleet::tx::{Fault, Tx};
 use serde_json::json;
 use sim::device::Kind;
@@ -63,9 +67,15 @@ fn set_stage(world: &mut World, number: usize, stage: Stage) {
     world.hub.desk.tamper(|tx| rewrite::<Life>(tx, &subject, |state| state.stage = Some(stage))).unwrap();
 }
 
-/// The MASA loses what it issued.
+/// Changes what the MASA knows to have issued for A0001.
+fn rewrite_log(world: &mut World, change: impl Fn(&mut rules::State)) {
+    let organisation = Slug::main().to_string();
+    let subject = Subject { organisation, site: String::new(), id: "A0001".into() };
+    world.maker.desk.tamper(|tx| rewrite::<VoucherLog>(tx, &subject, &change)).unwrap();
+}
+
 fn forget_vouchers(world: &mut World) {
-    world.maker.desk.tamper(|tx| tx.exec("DELETE FROM voucher", &[]).map(drop)).unwrap();
+    rewrite_log(world, |log| log.vouchers.clear());
 }
 
 /// Damages a world; says which invariant does not hold then, and what it says, in part.
@@ -132,14 +142,12 @@ const DAMAGES: &[Damage] = &[
     (
         "one-voucher-per-nonce",
         |world| {
-            let copy = |tx: &mut dyn Tx| {
-                let sql = "INSERT INTO voucher SELECT organisation, 'A0002', nonce, domain_id, issued_at, voucher \
-                           FROM voucher";
-                tx.exec(sql, &[])?;
-                tx.exec("INSERT INTO voucher_log SELECT organisation, 'A0002', 0, 1 FROM voucher_log", &[])
-                    .map(drop)
-            };
-            world.maker.desk.tamper(copy).unwrap();
+            let shown = world.ask_maker("voucher show", json!({"serial_number": "A0001"})).unwrap();
+            let text = |name: &str| shown["vouchers"][0][name].as_str().unwrap().to_string();
+            let (nonce, domain_id) = (text("nonce"), text("domain_id"));
+            let find = Find { serial_number: "A0002".into(), key: String::new(), nonce, domain_id };
+            let issue = Issue { find, issued_at: Millis(0), voucher: text("voucher") };
+            world.maker.commit(Box::new(issue), i64::from(u32::MAX) * 1000).unwrap();
         },
         "a second voucher for one nonce was issued, to A0002",
     ),
@@ -159,9 +167,11 @@ const DAMAGES: &[Damage] = &[
             // The MASA named another domain, and the device believes it.
             let other = world.maker.authority().clone();
             let id = fleet::audit::view::hex(&domain_id(&other));
-            let rename =
-                |tx: &mut dyn Tx| tx.exec("UPDATE voucher SET domain_id = $1", &[id.as_str().into()]);
-            world.maker.desk.tamper(|tx| rename(tx).map(drop)).unwrap();
+            rewrite_log(world, |log| {
+                let ((at, nonce), mut voucher) = log.vouchers.pop_first().unwrap();
+                voucher.domain_id = id.clone();
+                log.vouchers.insert((at.plus_seconds(1), nonce), voucher);
+            });
             let mut imprint = world.devices[0].disk.imprint().unwrap().clone();
             imprint.pinned = other;
             world.devices[0].disk.take_over(imprint);
