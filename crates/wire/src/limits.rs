@@ -80,6 +80,9 @@ pub const CONTROL_BYTES_MAX: usize = 48 * 1024;
 /// Largest configuration of a device.
 pub const CONFIGURATION_BYTES_MAX: usize = 16 * 1024;
 
+/// Largest SUIT envelope that a hub offers in an answer: one without its text.
+pub const CONTROL_ENVELOPE_BYTES_MAX: usize = 12 * 1024;
+
 /// Longest time that a new configuration has to prove itself in.
 pub const CONFIRM_SECONDS_MAX: u32 = 3600;
 

@@ -10,14 +10,17 @@
 use crate::digest::{from_hex, hex};
 use crate::json::{JsonRefused, Object, Value, parse_object};
 use crate::limits::{
-    CONFIGURATION_BYTES_MAX, CONFIRM_SECONDS_MAX, CONTROL_BYTES_MAX, CONTROL_NAME_CHARS_MAX,
-    CONTROL_NAMES_MAX, CONTROL_REASON_CHARS_MAX,
+    CONFIGURATION_BYTES_MAX, CONFIRM_SECONDS_MAX, CONTROL_BYTES_MAX, CONTROL_ENVELOPE_BYTES_MAX,
+    CONTROL_NAME_CHARS_MAX, CONTROL_NAMES_MAX, CONTROL_REASON_CHARS_MAX,
 };
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, json};
 
+mod firmware;
 #[cfg(test)]
 mod tests;
+
+pub use firmware::{FirmwareNotKept, FirmwareReport, Running};
 
 /// Where a device checks in.
 pub const CHECK_IN_PATH: &str = "/steward/v1/check-in";
@@ -31,6 +34,8 @@ pub const VERSION: u64 = 1;
 pub struct Report {
     /// Its configuration.
     pub configuration: ConfigurationReport,
+    /// Its firmware, if it has any.
+    pub firmware: Option<FirmwareReport>,
     /// Members of the last [`Desired`], and words of its `wanted`, that it does not know.
     pub not_understood: Vec<String>,
     /// Names of members that we do not know; not written.
@@ -70,6 +75,8 @@ pub struct NotKept {
 pub struct Desired {
     /// A configuration to take up.
     pub configuration: Option<Apply>,
+    /// A firmware to install: a SUIT envelope.
+    pub firmware: Option<Vec<u8>>,
     /// The hub saw this version at work: it may be kept.
     pub confirmed: Option<u32>,
     /// The hub wants to have the configuration's document with the next report.
@@ -104,10 +111,12 @@ impl Report {
         let top = parse_object(text, CONTROL_BYTES_MAX)?;
         check_version(&top)?;
         let configuration = top.required("configuration", "an object", Value::as_object)?;
+        let firmware = top.optional("firmware", "an object", Value::as_object)?;
         Ok(Self {
             configuration: ConfigurationReport::read(configuration)?,
+            firmware: firmware.map(FirmwareReport::read).transpose()?,
             not_understood: names(&top, "not_understood")?,
-            unknown: unknown(&top, &["version", "configuration", "not_understood"]),
+            unknown: unknown(&top, &["version", "configuration", "firmware", "not_understood"]),
         })
     }
 
@@ -116,6 +125,7 @@ impl Report {
         let mut top = Map::new();
         top.insert("version".into(), VERSION.into());
         top.insert("configuration".into(), self.configuration.write());
+        top.extend(self.firmware.as_ref().map(|firmware| ("firmware".into(), firmware.write())));
         if !self.not_understood.is_empty() {
             top.insert("not_understood".into(), self.not_understood.as_slice().into());
         }
@@ -183,11 +193,12 @@ impl Desired {
         let apply = top.optional("configuration", "an object", Value::as_object)?;
         let (known, others): (Vec<_>, Vec<_>) =
             names(&top, "wanted")?.into_iter().partition(|word| word == CONFIGURATION);
-        let mut unknown = unknown(&top, &["version", "configuration", "confirmed", "wanted"]);
+        let mut unknown = unknown(&top, &["version", "configuration", "firmware", "confirmed", "wanted"]);
         unknown.extend(others);
         unknown.truncate(CONTROL_NAMES_MAX);
         Ok(Self {
             configuration: apply.map(Apply::read).transpose()?,
+            firmware: top.optional("firmware", ENVELOPE, envelope)?,
             confirmed: top.optional("confirmed", NUMBER, number)?,
             send_configuration: !known.is_empty(),
             unknown,
@@ -199,6 +210,8 @@ impl Desired {
         let mut top = Map::new();
         top.insert("version".into(), VERSION.into());
         top.extend(self.configuration.as_ref().map(|apply| ("configuration".into(), apply.write())));
+        let envelope = self.firmware.as_deref().map(Base64::encode_string);
+        top.extend(envelope.map(|envelope| ("firmware".into(), envelope.into())));
         top.extend(self.confirmed.map(|version| ("confirmed".into(), version.into())));
         if self.send_configuration {
             top.insert("wanted".into(), json!([CONFIGURATION]));
@@ -232,6 +245,7 @@ impl Apply {
 const NUMBER: &str = "a whole number from 0 to 4294967295";
 const DIGEST: &str = "64 lower-case hexadecimal digits";
 const REASON: &str = "a text of at most 512 characters";
+const ENVELOPE: &str = "a SUIT envelope of at most 12288 bytes in base64";
 const DOCUMENT: &str = "at most 16384 bytes in base64";
 
 fn number(value: &Value) -> Option<u32> {
@@ -253,6 +267,11 @@ fn is_name(text: &str) -> bool {
 fn document(value: &Value) -> Option<Vec<u8>> {
     let bytes = Base64::decode_vec(value.as_text()?).ok()?;
     (bytes.len() <= CONFIGURATION_BYTES_MAX).then_some(bytes)
+}
+
+fn envelope(value: &Value) -> Option<Vec<u8>> {
+    let bytes = Base64::decode_vec(value.as_text()?).ok()?;
+    (bytes.len() <= CONTROL_ENVELOPE_BYTES_MAX).then_some(bytes)
 }
 
 fn check_version(top: &Object) -> Result<(), JsonRefused> {

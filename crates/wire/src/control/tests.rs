@@ -11,6 +11,16 @@ fn report() -> Report {
             last: Some(NotKept { version: 2, reverted: true, why: "no answer".into() }),
             document: Some(b"{}".to_vec()),
         },
+        firmware: Some(FirmwareReport {
+            running: Some(Running { sequence_number: 7, manifest: sha256(b"7") }),
+            not_kept: Some(FirmwareNotKept {
+                sequence_number: Some(8),
+                manifest: Some(sha256(b"8")),
+                tried: true,
+                reason: "suit-report-reason-operation-failed".into(),
+                why: "it did not answer".into(),
+            }),
+        }),
         not_understood: vec!["wipe".into()],
         unknown: Vec::new(),
     }
@@ -20,6 +30,7 @@ fn desired() -> Desired {
     let over = Some(sha256(b""));
     Desired {
         configuration: Some(Apply { version: 5, over, document: vec![0, 255], confirm_seconds: 60 }),
+        firmware: Some(vec![0xd8, 107]),
         confirmed: Some(4),
         send_configuration: true,
         unknown: Vec::new(),
@@ -48,10 +59,13 @@ fn the_largest_document_travels() {
     report.configuration.document = Some(bytes.clone());
     // The longest escapes of JSON.
     report.configuration.trouble = Some("\u{1}".repeat(CONTROL_REASON_CHARS_MAX));
+    let not_kept = report.firmware.as_mut().and_then(|it| it.not_kept.as_mut()).unwrap();
+    not_kept.why = "\u{1}".repeat(CONTROL_REASON_CHARS_MAX);
     report.not_understood = vec!["\u{1}".repeat(CONTROL_NAME_CHARS_MAX); CONTROL_NAMES_MAX];
     assert_eq!(Report::from_json(&report.to_json()).unwrap(), report);
     let mut desired = desired();
     desired.configuration.as_mut().unwrap().document = bytes;
+    desired.firmware = Some(vec![0xff; CONTROL_ENVELOPE_BYTES_MAX]);
     assert_eq!(Desired::from_json(&desired.to_json()).unwrap(), desired);
 }
 
