@@ -33,6 +33,11 @@ pub fn path(row: &OperationRow) -> String {
     format!("/api/v1/{noun}/{verb}")
 }
 
+/// Where a blob is, by its SHA-256.
+pub fn blob_path(digest: &str) -> String {
+    format!("/api/v1/blobs/{digest}")
+}
+
 async fn document() -> Response {
     ([(header::CONTENT_TYPE, JSON)], openapi::document().to_string()).into_response()
 }

@@ -1,7 +1,7 @@
 //! Blobs: their files in the hub's folder, their rows in the store, and the route on which people and
 //! programs bring and fetch them. First the file, then the row; first the row goes, then the file.
 use crate::Shared;
-use crate::api::{JSON, bearer};
+use crate::api::{JSON, bearer, blob_path};
 use crate::desk::Desk;
 use crate::limits::{BLOB_BYTES_MAX, BLOB_SECONDS_MAX, BLOB_UPLOADS_MAX, BLOB_WAITING_CHUNKS_MAX};
 use crate::problem::Problem;
@@ -171,7 +171,7 @@ fn refused(error: BlobError) -> Refusal {
 /// The route, beside the operation table.
 pub fn router() -> Router<Arc<Shared>> {
     let blob = get(fetch).put(store).layer(DefaultBodyLimit::disable());
-    Router::new().route("/api/v1/blobs/{digest}", blob)
+    Router::new().route(&blob_path("{digest}"), blob)
 }
 
 fn digest(text: &str) -> Result<Digest, Refusal> {

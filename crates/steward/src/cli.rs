@@ -1,10 +1,11 @@
 //! The words of the command line: fixed ones, and one `noun verb` per operation of the table.
 use crate::backup::BackupWords;
+use crate::blob::BlobWords;
 use crate::demo::DemoWords;
 use crate::failure::{Failure, usage};
 use crate::serve::ServeWords;
 use crate::target::TargetWords;
-use crate::{backup, call, demo, serve};
+use crate::{backup, blob, call, demo, serve};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand, value_parser};
 use clap_complete::Shell;
@@ -42,6 +43,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("serve", words)) => serve::run(ServeWords::from_arg_matches(words).map_err(usage)?),
         Some(("demo", words)) => demo::run(&DemoWords::from_arg_matches(words).map_err(usage)?),
         Some(("backup", words)) => backup::run(BackupWords::from_arg_matches(words).map_err(usage)?),
+        Some(("blob", words)) => blob::run(BlobWords::from_arg_matches(words).map_err(usage)?),
         Some(("completion", words)) => completion(words),
         Some(("check", words)) => call::run(operation("audit", "check")?, words),
         Some((noun, matches)) => match matches.subcommand() {
@@ -82,6 +84,12 @@ pub fn command() -> Command {
         .subcommand(
             BackupWords::augment_subcommands(Command::new("backup"))
                 .about("Write a hub's folder into one file, and back")
+                .arg_required_else_help(true)
+                .disable_help_subcommand(true),
+        )
+        .subcommand(
+            BlobWords::augment_subcommands(Command::new("blob"))
+                .about("Bring files to a hub, and fetch them, by their SHA-256")
                 .arg_required_else_help(true)
                 .disable_help_subcommand(true),
         )

@@ -36,9 +36,13 @@ pub const DEMO_FILE_BYTES_MAX: usize = 4 * 1024;
 pub const DEMO_DATABASE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// A device's certificate that the demo reads: what the agent reads too.
 pub const DEMO_CERTIFICATE_BYTES_MAX: usize = agent::limits::CERTIFICATE_FILE_BYTES_MAX;
+/// From putting the demo's description until it is signed.
+pub const DEMO_PUBLISH_SECONDS_MAX: u64 = 30;
 /// From starting the demo's devices until all of them are at work: an agent waits 5 s between two
 /// askings, and up to a minute if the hub tells it so.
 pub const DEMO_ONBOARDING_SECONDS_MAX: u64 = 180;
+/// A blob: what a hub takes.
+pub const BLOB_BYTES_MAX: usize = hub::limits::BLOB_BYTES_MAX as usize;
 /// Files of a hub's folder in a backup: mostly blobs.
 pub const BACKUP_FILES_MAX: usize = 1_000_000;
 /// A backup's list of its files: a path and a digest each.

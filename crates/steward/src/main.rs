@@ -4,6 +4,7 @@
 //! (`local.rs`) and `print.rs` shows the answer; `serve.rs` is the hub's process, `backup.rs` its folder
 //! as one file; `demo/` plays the story. Absent: rules, SQL, any room's name outside of `demo/`.
 mod backup;
+mod blob;
 mod call;
 mod cli;
 mod demo;

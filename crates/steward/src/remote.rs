@@ -1,7 +1,8 @@
 //! Asking a hub over its API.
 use crate::failure::{Failure, Problem, failed, usage};
-use crate::limits::{CALL_ANSWER_BYTES_MAX, CALL_SECONDS_MAX};
+use crate::limits::{BLOB_BYTES_MAX, CALL_ANSWER_BYTES_MAX, CALL_SECONDS_MAX};
 use crate::target::Target;
+use fleet::audit::view::hex;
 use fleet::operation::{Kind, OperationRow};
 use io::http::client::{Answer, Client, ClientError, Dialer, Failure as Broken, Request};
 use io::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -9,8 +10,10 @@ use io::http::url::Url;
 use io::http::{Method, StatusCode};
 use serde_json::Value as Json;
 use std::time::Duration;
+use wire::digest::sha256;
 
 const JSON: &str = "application/json";
+const OCTETS: &str = "application/octet-stream";
 /// Repeating a request with the same key does it once.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -47,6 +50,33 @@ impl Remote {
         read(&answer.map_err(unreachable)?)
     }
 
+    /// Puts `bytes` as a blob, and answers its SHA-256. Put again, nothing changes.
+    ///
+    /// # Errors
+    /// As [`Remote::call`].
+    pub async fn put_blob(&mut self, bytes: &[u8]) -> Result<String, Failure> {
+        let digest = hex(&sha256(bytes));
+        let url = self.at(&hub::api::blob_path(&digest))?;
+        let put = Request { method: Method::PUT, ..Request::post(url, OCTETS, bytes.to_vec()) };
+        let request = self.asked(put);
+        let answer = self.client.send(&request).await.map_err(unreachable)?;
+        read(&answer).map(|_| digest)
+    }
+
+    /// The bytes of a blob.
+    ///
+    /// # Errors
+    /// As [`Remote::call`].
+    pub async fn blob(&mut self, digest: &str) -> Result<Vec<u8>, Failure> {
+        let url = self.at(&hub::api::blob_path(digest))?;
+        let request = self.asked(Request::get(url)).answer_bytes_max(BLOB_BYTES_MAX);
+        let answer = self.client.send(&request).await.map_err(unreachable)?;
+        match answer.status {
+            StatusCode::OK => Ok(answer.body.to_vec()),
+            _ => Err(read(&answer).err().unwrap_or_else(|| failed("the hub answered no blob"))),
+        }
+    }
+
     /// Asks whether the hub is ready.
     ///
     /// # Errors
@@ -67,10 +97,15 @@ impl Remote {
             Kind::Write => Request::post(self.at(&path)?, JSON, arguments.to_string())
                 .header(IDEMPOTENCY_KEY, HeaderValue::from_str(key).map_err(usage)?),
         };
-        Ok(request
+        Ok(self.asked(request))
+    }
+
+    /// As whom, and how patiently.
+    fn asked(&self, request: Request) -> Request {
+        request
             .header(AUTHORIZATION, self.bearer.clone())
             .within(Duration::from_secs(CALL_SECONDS_MAX))
-            .answer_bytes_max(CALL_ANSWER_BYTES_MAX))
+            .answer_bytes_max(CALL_ANSWER_BYTES_MAX)
     }
 
     fn at(&self, target: &str) -> Result<Url, Failure> {
