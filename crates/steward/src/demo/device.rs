@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wire::{Certificate, PublicKey};
 
+/// Where a device keeps its voucher.
+const VOUCHER: &str = "voucher.vcj";
+
 /// The folder of one device.
 pub struct DeviceFolder(PathBuf);
 
@@ -61,12 +64,48 @@ impl DeviceFolder {
         self.put("idevid.pem", idevid)
     }
 
-    /// Puts the certificate of the domain that the device shall join.
+    /// Puts the authority of those who sign vouchers for the device.
     ///
     /// # Errors
     /// [`Failure::Failed`] when it cannot be written.
-    pub fn put_anchor(&self, anchor: &Certificate) -> Result<(), Failure> {
-        self.put("anchor.pem", anchor)
+    pub fn put_masa(&self, authority: &Certificate) -> Result<(), Failure> {
+        self.put("masa.pem", authority)
+    }
+
+    /// The certificate of the domain that a voucher named, if one did.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it cannot be read.
+    pub fn pinned(&self) -> Result<Option<Certificate>, Failure> {
+        certificate(&self.0.join("pinned.pem"))
+    }
+
+    /// Puts another certificate of the domain.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it cannot be written.
+    pub fn put_pinned(&self, domain: &Certificate) -> Result<(), Failure> {
+        self.put("pinned.pem", domain)
+    }
+
+    /// The voucher that the device keeps, if one came.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it cannot be read.
+    pub fn voucher(&self) -> Result<Option<Vec<u8>>, Failure> {
+        match read_limited(&self.0.join(VOUCHER), DEMO_CERTIFICATE_BYTES_MAX) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(why) if why.is_missing() => Ok(None),
+            Err(why) => Err(failed(why)),
+        }
+    }
+
+    /// Puts another voucher.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it cannot be written.
+    pub fn put_voucher(&self, voucher: &[u8]) -> Result<(), Failure> {
+        write_atomic(&self.0.join(VOUCHER), voucher, 0o600).map_err(failed)
     }
 
     fn put(&self, name: &str, certificate: &Certificate) -> Result<(), Failure> {

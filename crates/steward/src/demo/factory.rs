@@ -4,15 +4,20 @@ use super::hubs::HubProcess;
 use super::plan::Planned;
 use super::scene::Scene;
 use crate::failure::{Failure, failed};
-use crate::limits::CALL_SECONDS_MAX;
+use crate::limits::{CALL_SECONDS_MAX, DEMO_PUBLISH_SECONDS_MAX};
 use io::http::StatusCode;
 use io::http::client::{Client, Dialer, Request};
 use io::http::header::{AUTHORIZATION, HeaderValue};
 use io::http::url::Url;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 use wire::certificate::{Name, NameAttribute};
 use wire::limits::EST_BODY_BYTES_MAX;
+use wire::mud::{
+    AccessList, Ace, Action, DNS_CLASS, Direction, Matches, MudFile, NTP_CLASS, Ports, Transport,
+};
+use wire::prefix::Family;
 use wire::{Certificate, PublicKey, csr, est};
 
 /// What is made: the label under which devices are born.
@@ -21,6 +26,12 @@ const PRODUCT: &str = "lamp-7";
 const HARDWARE: &str = "1.3.6.1.4.1.32473.7";
 /// The account of the factory's line.
 const LINE: &str = "line-1";
+/// Where the product gets its updates.
+const UPDATE_HOST: &str = "updates.lumen.example";
+/// When its description was written: 2026-11-22.
+const DESCRIBED_AT: i64 = 1_795_349_461_000;
+/// Between two looks at whether it is signed.
+const LOOK_MILLIS: u64 = 50;
 
 /// The factory's line, with a token of its own.
 pub struct Line {
@@ -40,7 +51,79 @@ pub async fn offer(scene: &mut Scene) -> Result<(), Failure> {
         "product": PRODUCT, "hardware_type": HARDWARE,
         "mud_url": format!("{address}/mud/{PRODUCT}.json"), "masa_url": address,
     });
-    scene.manufacturer.call_unless("product add", product, "product-known").await
+    scene.manufacturer.call_unless("product add", product, "product-known").await?;
+    publish(scene, &address).await
+}
+
+/// Publishes what the product needs of the network, and waits until it is signed.
+async fn publish(scene: &mut Scene, address: &str) -> Result<(), Failure> {
+    let file = description(address)?;
+    let file = scene.manufacturer.put_blob(&file).await?;
+    let publication = json!({"product": PRODUCT, "file": file});
+    scene.manufacturer.call("product publish-description", publication).await?;
+    let end = Instant::now() + Duration::from_secs(DEMO_PUBLISH_SECONDS_MAX);
+    while Instant::now() < end {
+        let published = scene.manufacturer.call("product description", json!({"product": PRODUCT})).await?;
+        match published["refused"].as_str() {
+            Some(why) if !why.is_empty() => return Err(failed(format!("the description: {why}"))),
+            _ if published["file"] == file.as_str() => return Ok(()),
+            _ => sleep(Duration::from_millis(LOOK_MILLIS)).await,
+        }
+    }
+    Err(failed(format!("the description was not signed within {DEMO_PUBLISH_SECONDS_MAX} s")))
+}
+
+/// The MUD file of the product: names, time, the maker's update server, and nothing else.
+fn description(address: &str) -> Result<Vec<u8>, Failure> {
+    let ace = |name: &str, matches| Ace { name: name.into(), matches, action: Action::Accept };
+    // A port of the other side, whichever way the packet goes.
+    let port = |from, number| match from {
+        Direction::FromDevice => (None, Some(Ports::Eq(number))),
+        Direction::ToDevice => (Some(Ports::Eq(number)), None),
+    };
+    let udp = |from, class: &str, number| {
+        let (source_port, destination_port) = port(from, number);
+        let transport = Some(Transport::Udp { source_port, destination_port });
+        Matches { controller: Some(class.into()), protocol: Some(17), transport, ..Matches::default() }
+    };
+    let updates = |from| {
+        let (source_port, destination_port) = port(from, 443);
+        let initiated = Some(Direction::FromDevice);
+        let transport = Some(Transport::Tcp { source_port, destination_port, initiated });
+        let host = Some(UPDATE_HOST.to_owned());
+        let matches = Matches { protocol: Some(6), transport, ..Matches::default() };
+        match from {
+            Direction::FromDevice => Matches { destination_dnsname: host, ..matches },
+            Direction::ToDevice => Matches { source_dnsname: host, ..matches },
+        }
+    };
+    let list = |name: &str, from| AccessList {
+        name: name.into(),
+        family: Family::V4,
+        entries: vec![
+            ace("names", udp(from, DNS_CLASS, 53)),
+            ace("time", udp(from, NTP_CLASS, 123)),
+            ace("updates", updates(from)),
+        ],
+    };
+    let file = MudFile {
+        mud_url: format!("{address}/mud/{PRODUCT}.json"),
+        last_update: DESCRIBED_AT,
+        mud_signature: Some(format!("{address}/mud/{PRODUCT}.p7s")),
+        cache_validity_hours: 48,
+        is_supported: true,
+        systeminfo: Some("A lamp that tells the time".into()),
+        mfg_name: Some("Lumen".into()),
+        model_name: Some("Lamp 7".into()),
+        firmware_rev: None,
+        software_rev: None,
+        documentation: None,
+        extensions: Vec::new(),
+        from_device: vec![list("lamp-from", Direction::FromDevice)],
+        to_device: vec![list("lamp-to", Direction::ToDevice)],
+        ignored: Vec::new(),
+    };
+    file.to_json().map_err(failed)
 }
 
 /// Bears the devices that have no IDevID yet.
@@ -48,6 +131,7 @@ pub async fn offer(scene: &mut Scene) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`], as the hub or the disk says it.
 pub async fn bear_all(scene: &mut Scene, planned: &[Planned]) -> Result<(), Failure> {
+    let authority = scene.maker()?;
     let mut unborn = Vec::new();
     for device in planned {
         let folder = scene.device_folder(device)?;
@@ -61,6 +145,7 @@ pub async fn bear_all(scene: &mut Scene, planned: &[Planned]) -> Result<(), Fail
     let mut line = Line::open(&mut scene.manufacturer).await?;
     for (device, folder) in unborn {
         let idevid = line.bear(&folder, device).await?;
+        folder.put_masa(&authority)?;
         folder.put_idevid(&idevid)?;
     }
     line.close(&mut scene.manufacturer).await

@@ -133,6 +133,14 @@ impl HubProcess {
         self.remote.call(row(name)?, &arguments, key).await
     }
 
+    /// Puts a blob, and answers its SHA-256.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn put_blob(&mut self, bytes: &[u8]) -> Result<String, Failure> {
+        self.remote.put_blob(bytes).await
+    }
+
     /// Asks for the operation called `name`; that it is refused with the code `done` says that it was
     /// done before.
     ///

@@ -2,7 +2,7 @@
 //! be made false.
 use super::scene::Scene;
 use super::story::expectation;
-use super::{damage, damage_joined, joined};
+use super::{damage, damage_joined, imprinted, joined};
 use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::settings::READY_FILE;
@@ -100,6 +100,16 @@ pub const INVARIANTS: &[Invariant] = &[
         name: "births-happen-once",
         check: |s| Box::pin(joined::births_happen_once(s)),
         damage: |s| Box::pin(damage_joined::exchange_the_idevid(s)),
+    },
+    Invariant {
+        name: "vouchers-name-the-domain",
+        check: |s| Box::pin(imprinted::vouchers_name_the_domain(s)),
+        damage: |s| Box::pin(imprinted::exchange_the_domain(s)),
+    },
+    Invariant {
+        name: "vouchers-logged-once",
+        check: |s| Box::pin(imprinted::vouchers_logged_once(s)),
+        damage: |s| Box::pin(imprinted::exchange_the_voucher(s)),
     },
     Invariant {
         name: "retired-get-no-byte",

@@ -3,13 +3,15 @@
 //!
 //! `plan.rs` says which devices there are, `hubs.rs` runs the hubs, `story.rs` plays, `factory.rs` bears
 //! the devices and `site.rs` runs them, each in the folder of `device.rs`. `invariants.rs` lists what
-//! must hold afterwards (`joined.rs`: of births and certificates), and `damage.rs` and
+//! must hold afterwards (`joined.rs`: of births and certificates; `imprinted.rs`:
+//! of vouchers), and `damage.rs` and
 //! `damage_joined.rs` make each of it false, once, on demand.
 mod damage;
 mod damage_joined;
 mod device;
 mod factory;
 mod hubs;
+mod imprinted;
 mod invariants;
 mod joined;
 mod plan;
@@ -39,7 +41,7 @@ const SEED: u64 = 1;
 /// Between two steps that a person watches.
 const PACE_MILLIS: u64 = 300;
 /// The step of the story that is not there yet.
-const ENDS_BEFORE: &str = "voucher";
+const ENDS_BEFORE: &str = "description";
 
 /// The words of `steward demo`.
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,5 @@
 //! What the story, the damage and the invariants work on.
-use super::device::DeviceFolder;
+use super::device::{DeviceFolder, certificate};
 use super::hubs::{HubProcess, Start, row};
 use super::plan::{Plan, Planned};
 use super::site::Site;
@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::sleep;
+use wire::Certificate;
 
 /// Between two looks at the journal of whoever waits for an entry.
 const LOOK_MILLIS: u64 = 5;
@@ -74,7 +75,8 @@ impl Curtain {
     /// # Errors
     /// [`Failure::Failed`] when one does not start.
     pub async fn open(self) -> Result<Scene, Failure> {
-        let Curtain { folder, plan, pace, aside, operator, manufacturer } = self;
+        let Curtain { folder, plan, pace, aside, mut operator, manufacturer } = self;
+        operator.push("--fetch-loopback".into());
         let start = |name: &str, words| HubProcess::start(Start { folder: folder.join(name), words });
         let (manufacturer, operator) =
             tokio::try_join!(start("manufacturer", manufacturer), start("operator", operator))?;
@@ -159,6 +161,15 @@ impl Scene {
     /// [`Failure::Failed`] when it cannot be made.
     pub fn device_folder(&self, device: &Planned) -> Result<DeviceFolder, Failure> {
         DeviceFolder::open(&self.folder, device)
+    }
+
+    /// The authority of who makes the devices.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it cannot be read.
+    pub fn maker(&self) -> Result<Certificate, Failure> {
+        let path = &self.manufacturer.ready.factory;
+        certificate(path)?.ok_or_else(|| failed(format!("there is no {}", path.display())))
     }
 
     /// The operator's whole list of `operation`, page by page.

@@ -1,5 +1,4 @@
 //! The site: every device runs its agent, in this process; an operator admits who asks.
-use super::device::certificate;
 use super::plan::Planned;
 use super::scene::Scene;
 use crate::failure::{Failure, failed};
@@ -65,20 +64,18 @@ impl Site {
     }
 }
 
-/// Switches on every device that is not retired, with the domain's certificate laid into its folder.
+/// Switches on every device that is not retired. It knows where a registrar is and whose vouchers count, and
+/// nothing of the domain.
 ///
 /// # Errors
 /// [`Failure`], as the hub or the disk says it.
 pub async fn switch_on(scene: &mut Scene, planned: &[Planned]) -> Result<(), Failure> {
-    let ca = scene.operator.ready.ca.clone();
-    let anchor = certificate(&ca)?.ok_or_else(|| failed(format!("there is no {}", ca.display())))?;
     let listed = scene.all("device list").await?;
     let retired = listed.iter().filter(|device| device["stage"] == "retired");
     let retired: BTreeSet<&str> = retired.filter_map(|device| device["serial_number"].as_str()).collect();
     let registrar = scene.operator.ready.devices.clone();
     for device in planned.iter().filter(|device| !retired.contains(device.serial_number.as_str())) {
         let folder = scene.device_folder(device)?;
-        folder.put_anchor(&anchor)?;
         scene.site.start(folder.path().to_owned(), &registrar);
     }
     Ok(())

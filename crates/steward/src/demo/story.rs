@@ -53,9 +53,11 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
 
 /// The maker's devices may ask to join, and a person decides.
 async fn trust(scene: &mut Scene) -> Result<(), Failure> {
-    let path = scene.manufacturer.ready.factory.clone();
-    let authority = certificate(&path)?.ok_or_else(|| failed(format!("there is no {}", path.display())))?;
-    let anchor = json!({"anchor": MAKER, "certificate": authority.to_pem(), "admission": "ask"});
+    let path = &scene.manufacturer.ready.ca;
+    let servers = certificate(path)?.ok_or_else(|| failed(format!("there is no {}", path.display())))?;
+    let anchor = json!({
+        "anchor": MAKER, "certificate": scene.maker()?.to_pem(), "servers": servers.to_pem(), "admission": "ask",
+    });
     scene.operator.call_unless("anchor add", anchor, "anchor-known").await
 }
 
