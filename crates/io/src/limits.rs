@@ -23,6 +23,9 @@ pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Header fields of a request or an answer.
 pub const HEADERS_MAX: usize = 64;
 
+/// What is read and dropped of a body that is larger than its reader takes.
+pub const OVERLONG_BODY_BYTES_MAX: usize = 256 * 1024;
+
 /// How long a peer may take in none of what it is sent before its connection is given up.
 pub const STALL_SECONDS_MAX: u64 = 60;
 

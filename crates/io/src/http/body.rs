@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::limits::BODY_CHUNK_BYTES_MAX;
+use crate::limits::{BODY_CHUNK_BYTES_MAX, OVERLONG_BODY_BYTES_MAX};
 
 /// A body could not be read. Its sender is to blame, or the network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,14 +33,33 @@ pub enum BodyError {
 
 /// Reads all of `body`: at most `bytes_max` bytes, ending `within` this time.
 ///
+/// Of a body that is larger, [`OVERLONG_BODY_BYTES_MAX`] more are read and dropped while the caller answers:
+/// a connection that is closed with unread bytes is reset, and its peer may lose the answer that says why.
+///
 /// # Errors
 /// [`BodyError`].
-pub async fn read_body<B>(body: B, bytes_max: usize, within: Duration) -> Result<Bytes, BodyError>
+pub async fn read_body<B>(mut body: B, bytes_max: usize, within: Duration) -> Result<Bytes, BodyError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Error,
 {
-    tokio::time::timeout(within, collect(body, bytes_max)).await.unwrap_or(Err(BodyError::TimedOut(within)))
+    let whole = tokio::time::timeout(within, collect(&mut body, bytes_max)).await;
+    let whole = whole.unwrap_or(Err(BodyError::TimedOut(within)));
+    if matches!(whole, Err(BodyError::TooLarge { .. })) {
+        tokio::spawn(tokio::time::timeout(within, drop_rest(body)));
+    }
+    whole
+}
+
+async fn drop_rest<B>(mut body: B)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut dropped = 0;
+    while dropped < OVERLONG_BODY_BYTES_MAX {
+        let Some(Ok(frame)) = body.frame().await else { return };
+        dropped += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 pub(super) async fn collect<B>(mut body: B, bytes_max: usize) -> Result<Bytes, BodyError>
