@@ -4,6 +4,7 @@
 mod api;
 mod backup;
 mod browser;
+mod brski;
 mod demo;
 mod document;
 mod help;
