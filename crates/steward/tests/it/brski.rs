@@ -66,7 +66,7 @@ fn a_device_that_knows_its_maker_alone_joins() {
     let folder = folder.path();
     bear(&maker, folder).unwrap();
     let certificate = format!("@{}", maker.data().join("factory.pem").display());
-    let servers = text(&maker.data().join("ca.pem"));
+    let servers = format!("@{}", maker.data().join("ca.pem").display());
     let anchor = ["anchor", "add", "lumen", "--certificate", &certificate, "--servers", &servers];
     operator.run(&[&anchor[..], &["--admission", "automatic"]].concat()).exits(0);
     join(&operator, folder);

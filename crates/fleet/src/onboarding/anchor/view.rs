@@ -56,6 +56,7 @@ pub struct Add {
     /// The certificates, as PEM, of the authorities that vouch for the maker's servers (MASA, MUD files)
     /// in TLS, if it is not the authority above
     #[serde(default)]
+    #[schemars(example = EXAMPLE)]
     pub servers: String,
 }
 
