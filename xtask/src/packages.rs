@@ -21,6 +21,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "curl", program: "curl", why: "judges the API and EST" },
     Package { name: "nftables", program: "nft", why: "packets against compiled policies" },
     Package { name: "iproute2", program: "ip", why: "network namespaces for the packets" },
+    Package { name: "socat", program: "socat", why: "puts recorded frames on a wire" },
     Package { name: "procps", program: "ps", why: "memory and life of the processes under test" },
 ];
 

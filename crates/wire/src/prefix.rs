@@ -73,6 +73,20 @@ impl Prefix {
     }
 }
 
+/// The same addresses by as few of the prefixes as do: in order, none inside of another.
+pub fn merged(prefixes: impl IntoIterator<Item = Prefix>) -> Vec<Prefix> {
+    let mut all: Vec<Prefix> = prefixes.into_iter().collect();
+    all.sort_unstable();
+    let mut kept: Vec<Prefix> = Vec::with_capacity(all.len());
+    for prefix in all {
+        // In order, whatever covers a prefix comes before it.
+        if !kept.last().is_some_and(|last| last.covers(&prefix)) {
+            kept.push(prefix);
+        }
+    }
+    kept
+}
+
 impl From<IpAddr> for Prefix {
     fn from(address: IpAddr) -> Self {
         let length = match address {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use wire::mud::{self, AccessList, Ace, DNS_CLASS, Direction, Matches, MudFile, NTP_CLASS, Ports, Transport};
 use wire::packet::{Mac, protocol};
 use wire::plan::{Action, Entry, PLAN_VERSION, Plan, PlanRefused, Remote, RemoteKind};
-use wire::prefix::{Family, Prefix};
+use wire::prefix::{Family, Prefix, merged};
 
 /// What is known of a device's network when its plan is compiled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Compiler<'_> {
             [(Family::V4, 68, 67, "0.0.0.0/32"), (Family::V6, 546, 547, "fe80::/10")]
         {
             let own = self.own_prefixes().into_iter().filter(|prefix| prefix.family() == family);
-            let device: Vec<Prefix> = unset.parse().into_iter().chain(own).collect();
+            let device = merged(unset.parse().into_iter().chain(own));
             for direction in Direction::ALL {
                 self.entries.push(Entry {
                     device: device.clone(),
@@ -194,7 +194,10 @@ impl Compiler<'_> {
             return Ok(vec![prefix]);
         }
         let own: Vec<Prefix> = self.own_prefixes().into_iter().filter(|own| prefix.covers(own)).collect();
-        if own.is_empty() { Err("none of the device's addresses is within its own prefix") } else { Ok(own) }
+        if own.is_empty() {
+            return Err("none of the device's addresses is within its own prefix");
+        }
+        Ok(merged(own))
     }
 
     fn own_prefixes(&self) -> Vec<Prefix> {

@@ -1,5 +1,5 @@
 //! Plans as canonical JSON: keys in order, no blanks, one way to write each value.
-use super::{PLAN_VERSION, Plan};
+use super::{Entry, PLAN_VERSION, Plan};
 use crate::digest::sha256;
 use crate::limits::{
     PLAN_ADDRESSES_MAX, PLAN_BYTES_MAX, PLAN_ENTRIES_MAX, PLAN_ID_BYTES_MAX, PLAN_MEMBERS_MAX,
@@ -7,7 +7,7 @@ use crate::limits::{
 };
 use crate::mud::Direction;
 use crate::packet::Mac;
-use crate::prefix::{Family, Prefix};
+use crate::prefix::{Family, Prefix, merged};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 impl Plan {
@@ -68,12 +68,25 @@ impl Plan {
             for remote in &entry.remotes {
                 limit("addresses of a condition", remote.members.len(), PLAN_MEMBERS_MAX)?;
             }
-            let mut ranges = entry.device_ports.iter().chain(&entry.remote_ports);
-            if !ranges.all(|(first, last)| first <= last) {
-                return Err(PlanRefused::Entry(
-                    entry.id.clone(),
-                    "has a range of ports that ends before it begins",
-                ));
+            entry.check_order().map_err(|why| PlanRefused::Entry(entry.id.clone(), why))?;
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// Sets are in order and nothing stands in them twice, so that a gate can load them as they are.
+    fn check_order(&self) -> Result<(), &'static str> {
+        for ranges in [&self.device_ports, &self.remote_ports] {
+            let ends: Vec<u16> = ranges.iter().flat_map(|(first, last)| [*first, *last]).collect();
+            let apart = ends.chunks(2).zip(ends.chunks(2).skip(1)).all(|(one, next)| one[1] < next[0]);
+            if !apart || !ends.is_sorted() {
+                return Err("has ranges of ports that are not in order and apart");
+            }
+        }
+        for prefixes in self.remotes.iter().map(|remote| &remote.members).chain([&self.device]) {
+            if merged(prefixes.iter().copied()) != *prefixes {
+                return Err("has prefixes that are not in order, or one inside of another");
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ pub use json::PlanRefused;
 pub use judge::{By, Verdict};
 
 use crate::packet::Mac;
-use crate::prefix::{Family, Prefix};
+use crate::prefix::{Family, Prefix, merged};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -47,7 +47,7 @@ pub struct Entry {
     pub direction: Direction,
     /// Packets of which family.
     pub family: Family,
-    /// What the device's side must be; its own addresses if empty.
+    /// What the device's side must be, in order; its own addresses if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device: Vec<Prefix>,
     /// What the other side must be: all of it.
@@ -56,10 +56,10 @@ pub struct Entry {
     /// The protocol above IP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<u8>,
-    /// The device's ports, as ranges with both ends.
+    /// The device's ports, as ranges with both ends, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device_ports: Vec<(u16, u16)>,
-    /// The other side's ports, as ranges with both ends.
+    /// The other side's ports, as ranges with both ends, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remote_ports: Vec<(u16, u16)>,
     /// The type of an ICMP or ICMPv6 message.
@@ -112,15 +112,6 @@ pub enum Action {
 impl Remote {
     /// A condition with its addresses put in order, none inside of another.
     pub fn new(kind: RemoteKind, of: impl Into<String>, members: impl IntoIterator<Item = Prefix>) -> Self {
-        let mut all: Vec<Prefix> = members.into_iter().collect();
-        all.sort_unstable();
-        let mut members: Vec<Prefix> = Vec::with_capacity(all.len());
-        for prefix in all {
-            // In order, whatever covers a prefix comes before it.
-            if !members.last().is_some_and(|last| last.covers(&prefix)) {
-                members.push(prefix);
-            }
-        }
-        Self { kind, of: of.into(), members }
+        Self { kind, of: of.into(), members: merged(members) }
     }
 }

@@ -334,7 +334,12 @@ fn plans_that_are_refused() {
     check("{", "{ ", "not written in canonical JSON");
     check("192.0.2.1", "192.0.2.01", "malformed");
     check("\"ipv4\"", "\"ipv6\"", "\"to/https\" names addresses of another family");
-    check("[443,443]", "[443,442]", "\"to/https\" has a range of ports that ends before it begins");
+    let ports = "\"to/https\" has ranges of ports that are not in order and apart";
+    check("[443,443]", "[443,442]", ports);
+    check("[443,443]", "[443,443],[443,444]", ports);
+    check("[443,443]", "[443,443],[1,2]", ports);
+    let within = "198.51.100.0/30\",\"198.51.100.1/32";
+    check("198.51.100.0/30", within, "\"to/https\" has prefixes that are not in order, or one inside");
     check("[443,443]", "[443]", "malformed");
     check("198.51.100.0/30", "198.51.100.2/30", "not written in canonical JSON");
     check("\"version\"", "\"other\":1,\"version\"", "unknown field `other`");
