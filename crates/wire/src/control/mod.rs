@@ -49,21 +49,21 @@ pub struct ConfigurationReport {
     pub digest: Option<[u8; 32]>,
     /// Why the file cannot be read.
     pub trouble: Option<String>,
-    /// The hub's version that it took up last and that was confirmed; 0 for none.
+    /// The order that it took up last and that was confirmed; 0 for none.
     pub applied: u32,
-    /// The hub's version that it tries: this very check-in is made by it.
+    /// The order that it tries: this very check-in is made by it.
     pub trial: Option<u32>,
-    /// The last version that it did not keep.
+    /// The last order that it did not keep.
     pub last: Option<NotKept>,
     /// The file's bytes, when the hub wanted them.
     pub document: Option<Vec<u8>>,
 }
 
-/// A version that a device did not keep.
+/// An order that a device did not keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotKept {
-    /// The version.
-    pub version: u32,
+    /// Its number.
+    pub order: u32,
     /// It was tried and taken back, rather than refused at once.
     pub reverted: bool,
     /// Why, for people.
@@ -77,7 +77,7 @@ pub struct Desired {
     pub configuration: Option<Apply>,
     /// A firmware to install: a SUIT envelope.
     pub firmware: Option<Vec<u8>>,
-    /// The hub saw this version at work: it may be kept.
+    /// The hub saw this order at work: it may be kept.
     pub confirmed: Option<u32>,
     /// The hub wants to have the configuration's document with the next report.
     pub send_configuration: bool,
@@ -88,8 +88,8 @@ pub struct Desired {
 /// A configuration to take up, until it is confirmed or its time is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Apply {
-    /// The hub's number for it.
-    pub version: u32,
+    /// The order's number; a hub gives none twice to one device.
+    pub order: u32,
     /// What the device's file must hold before: nothing else is overwritten. Nothing when the file
     /// could not be read.
     pub over: Option<[u8; 32]>,
@@ -164,16 +164,16 @@ impl ConfigurationReport {
 
 impl NotKept {
     fn read(fields: &Object) -> Result<Self, JsonRefused> {
-        only(fields, &["version", "reverted", "why"])?;
+        only(fields, &["order", "reverted", "why"])?;
         Ok(Self {
-            version: fields.required("version", NUMBER, number)?,
+            order: fields.required("order", NUMBER, number)?,
             reverted: fields.required("reverted", "true or false", Value::as_bool)?,
             why: fields.required("why", REASON, reason)?,
         })
     }
 
     fn write(&self) -> serde_json::Value {
-        json!({"version": self.version, "reverted": self.reverted, "why": self.why})
+        json!({"order": self.order, "reverted": self.reverted, "why": self.why})
     }
 }
 
@@ -212,7 +212,7 @@ impl Desired {
         top.extend(self.configuration.as_ref().map(|apply| ("configuration".into(), apply.write())));
         let envelope = self.firmware.as_deref().map(Base64::encode_string);
         top.extend(envelope.map(|envelope| ("firmware".into(), envelope.into())));
-        top.extend(self.confirmed.map(|version| ("confirmed".into(), version.into())));
+        top.extend(self.confirmed.map(|order| ("confirmed".into(), order.into())));
         if self.send_configuration {
             top.insert("wanted".into(), json!([CONFIGURATION]));
         }
@@ -222,10 +222,10 @@ impl Desired {
 
 impl Apply {
     fn read(fields: &Object) -> Result<Self, JsonRefused> {
-        only(fields, &["version", "over", "document", "confirm_seconds"])?;
+        only(fields, &["order", "over", "document", "confirm_seconds"])?;
         let seconds = |value: &Value| number(value).filter(|s| (1..=CONFIRM_SECONDS_MAX).contains(s));
         Ok(Self {
-            version: fields.required("version", NUMBER, number)?,
+            order: fields.required("order", NUMBER, number)?,
             over: fields.optional("over", DIGEST, digest)?,
             document: fields.required("document", DOCUMENT, document)?,
             confirm_seconds: fields.required("confirm_seconds", "a number of seconds, 1 to 3600", seconds)?,
@@ -234,7 +234,7 @@ impl Apply {
 
     fn write(&self) -> serde_json::Value {
         let mut fields = Map::new();
-        fields.insert("version".into(), self.version.into());
+        fields.insert("order".into(), self.order.into());
         fields.extend(self.over.map(|digest| ("over".into(), hex(&digest).into())));
         fields.insert("document".into(), Base64::encode_string(&self.document).into());
         fields.insert("confirm_seconds".into(), self.confirm_seconds.into());

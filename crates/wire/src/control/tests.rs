@@ -8,7 +8,7 @@ fn report() -> Report {
             trouble: None,
             applied: 3,
             trial: Some(4),
-            last: Some(NotKept { version: 2, reverted: true, why: "no answer".into() }),
+            last: Some(NotKept { order: 2, reverted: true, why: "no answer".into() }),
             document: Some(b"{}".to_vec()),
         },
         firmware: Some(FirmwareReport {
@@ -29,7 +29,7 @@ fn report() -> Report {
 fn desired() -> Desired {
     let over = Some(sha256(b""));
     Desired {
-        configuration: Some(Apply { version: 5, over, document: vec![0, 255], confirm_seconds: 60 }),
+        configuration: Some(Apply { order: 5, over, document: vec![0, 255], confirm_seconds: 60 }),
         firmware: Some(vec![0xd8, 107]),
         confirmed: Some(4),
         send_configuration: true,
@@ -86,7 +86,7 @@ fn reports_of_strangers() {
     check(&configuration(r#""digest":"00""#), Err("\"digest\" is not 64"));
     check(&configuration(r#""applied":-1"#), Err("\"applied\" is not a whole number"));
     check(&configuration(r#""applied":4294967296"#), Err("\"applied\" is not a whole number"));
-    check(&configuration(r#""last":{"version":1,"reverted":true}"#), Err("\"why\" is missing"));
+    check(&configuration(r#""last":{"order":1,"reverted":true}"#), Err("\"why\" is missing"));
     check(&configuration(r#""document":"!""#), Err("\"document\" is not at most"));
     let over = Base64::encode_string(&[0; CONFIGURATION_BYTES_MAX + 1]);
     check(&configuration(&format!(r#""document":"{over}""#)), Err("\"document\" is not at most"));
@@ -104,7 +104,7 @@ fn answers_of_strangers() {
         (Err(why), Err(expect)) => assert!(why.to_string().contains(expect), "{text}: {why}"),
         (got, _) => panic!("{text}: {got:?}"),
     };
-    let apply = |fields: &str| format!(r#"{{"version":1,"configuration":{{"version":1,{fields}}}}}"#);
+    let apply = |fields: &str| format!(r#"{{"version":1,"configuration":{{"order":1,{fields}}}}}"#);
     check(&apply(r#""document":"","confirm_seconds":1"#), Ok(()));
     check(&apply(r#""document":"","confirm_seconds":0"#), Err("\"confirm_seconds\" is not a number"));
     check(&apply(r#""document":"","confirm_seconds":3601"#), Err("\"confirm_seconds\" is not a number"));
