@@ -227,7 +227,7 @@ pub fn check_voucher_type(content_type: &str) -> Result<(), Answer> {
 }
 
 /// A media type without its parameters.
-fn media_type(content_type: &str) -> &str {
+pub fn media_type(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
 }
 

@@ -9,6 +9,8 @@ pub mod access;
 pub mod account;
 pub mod audit;
 pub mod blob;
+pub mod configuration;
+pub mod control;
 pub mod device;
 pub mod door;
 pub mod id;
@@ -59,6 +61,14 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<access::controller::view::Remove>(),
     row::<access::controller::view::Show>(),
     row::<access::controller::view::List>(),
+    row::<configuration::view::Show>(),
+    row::<configuration::view::Versions>(),
+    row::<configuration::view::Diff>(),
+    row::<configuration::view::Set>(),
+    row::<configuration::view::Restore>(),
+    row::<configuration::view::Backup>(),
+    row::<control::view::List>(),
+    row::<control::view::Cancel>(),
     row::<provisioning::product::view::Add>(),
     row::<provisioning::product::view::List>(),
     row::<provisioning::product::view::Show>(),
@@ -94,6 +104,8 @@ pub const FOLDS: &[Fold] = &[
     fold::<onboarding::anchor::Anchor>(),
     fold::<access::Access>(),
     fold::<access::controller::Controller>(),
+    fold::<configuration::Configuration>(),
+    fold::<control::Control>(),
     fold::<provisioning::Birth>(),
     fold::<provisioning::product::Product>(),
     fold::<provisioning::publication::Publication>(),
@@ -114,6 +126,8 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     onboarding::anchor::store::MIGRATIONS,
     access::store::MIGRATIONS,
     access::controller::store::MIGRATIONS,
+    configuration::store::MIGRATIONS,
+    control::store::MIGRATIONS,
     provisioning::store::MIGRATIONS,
     provisioning::product::store::MIGRATIONS,
     provisioning::publication::store::MIGRATIONS,
@@ -126,6 +140,8 @@ pub const SCRIPTS: &[&[Script]] = &[
     account::scripts::SCRIPTS,
     onboarding::scripts::SCRIPTS,
     access::scripts::SCRIPTS,
+    configuration::scripts::SCRIPTS,
+    control::scripts::SCRIPTS,
     provisioning::scripts::SCRIPTS,
 ];
 

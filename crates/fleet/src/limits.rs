@@ -59,3 +59,18 @@ pub const ADDRESSES_BYTES_MAX: usize = 64 * 46;
 pub const HEX_BYTES_MAX: usize = 4096;
 /// Plans that the hub makes in one go.
 pub const WANTED_PLANS_MAX: u16 = 64;
+
+/// Versions of one device's configuration that are kept.
+pub const CONFIGURATION_VERSIONS_MAX: usize = 16;
+/// From one drift of a device that is journalled to the next, whatever the device says.
+pub const DRIFT_SECONDS_MIN: i64 = 10;
+/// Lines of a text that are compared one by one.
+pub const DIFF_LINES_MAX: usize = 1_000;
+/// Operations of one device that are kept. Of each kind one at most is open.
+pub const DEVICE_OPERATIONS_MAX: usize = 16;
+/// How long an operation may wait for its device: four weeks.
+pub const OPERATION_MINUTES_MAX: u32 = 40_320;
+/// Contacts that are noted in one command.
+pub const CONTACTS_MAX: usize = 500;
+/// How long a device at work may say nothing until it counts as silent: several check-ins.
+pub const SILENCE_SECONDS_MAX: i64 = 120;

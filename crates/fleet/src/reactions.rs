@@ -1,6 +1,10 @@
 //! What an event in one room asks of another, in the same transaction. Nowhere else do rooms meet.
 use crate::access::Access;
 use crate::access::rules as access;
+use crate::configuration::Configuration;
+use crate::configuration::rules as configuration;
+use crate::control::Control;
+use crate::control::rules as control;
 use crate::device::rules as device;
 use crate::device::{Device, unused_name};
 use crate::onboarding::Onboarding;
@@ -45,10 +49,23 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         return first_plan(cx, subject);
     }
     if let Some(device::Event::Retired { why }) = event.downcast_ref::<device::Event>() {
+        cx.change::<Control>(subject, control::Command::CancelAll { why: format!("retired: {why}") })?;
         let revoke = onboarding::Command::Revoke { why: format!("retired: {why}") };
         cx.change::<Onboarding>(subject, revoke)?;
         let remove = access::Command::Remove { why: format!("retired: {why}") };
         return cx.change::<Access>(subject, remove).map(drop);
+    }
+    if let Some(event) = event.downcast_ref::<configuration::Event>() {
+        return match of_configuration(event) {
+            Some(command) => cx.change::<Control>(subject, command).map(drop),
+            None => Ok(()),
+        };
+    }
+    if let Some(event) = event.downcast_ref::<control::Event>() {
+        return match of_control(event) {
+            Some(command) => cx.change::<Configuration>(subject, command).map(drop),
+            None => Ok(()),
+        };
     }
     Ok(())
 }
@@ -61,6 +78,47 @@ fn first_plan(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
         return Ok(());
     }
     cx.change::<Access>(subject, access::Command::Activate).map(drop)
+}
+
+/// What becomes of a device's operations.
+fn of_configuration(event: &configuration::Event) -> Option<control::Command> {
+    use configuration::Event;
+    let (apply, back_up) = (control::Kind::ApplyConfiguration, control::Kind::BackUpConfiguration);
+    let about = |version: &u32| version.to_string();
+    Some(match event {
+        Event::Ordered { version, deadline, .. } => {
+            control::Command::Request { kind: apply, about: about(version), deadline: *deadline }
+        }
+        Event::Applied { version } => control::Command::Succeed { kind: apply, about: about(version) },
+        Event::NotKept { version, why, .. } | Event::Abandoned { version, why } => {
+            control::Command::Fail { kind: apply, about: about(version), why: why.clone() }
+        }
+        Event::KeepWanted { deadline } => {
+            control::Command::Request { kind: back_up, about: String::new(), deadline: *deadline }
+        }
+        Event::BackedUp { .. } | Event::KeepAbandoned => {
+            control::Command::Succeed { kind: back_up, about: String::new() }
+        }
+        Event::Written { .. } | Event::Drifted { .. } | Event::DriftEnded | Event::Forgotten { .. } => {
+            return None;
+        }
+    })
+}
+
+/// What was cancelled or is late is not ordered any more.
+fn of_control(event: &control::Event) -> Option<configuration::Command> {
+    let (kind, about, why) = match event {
+        control::Event::Cancelled { kind, about, why, .. } => (kind, about, why.clone()),
+        control::Event::Expired { kind, about, .. } => (kind, about, "its time passed".into()),
+        _ => return None,
+    };
+    match kind {
+        control::Kind::BackUpConfiguration => Some(configuration::Command::AbandonKeeping),
+        control::Kind::ApplyConfiguration => {
+            let version = about.parse().ok()?;
+            Some(configuration::Command::Abandon { version, why })
+        }
+    }
 }
 
 /// A device whose life here is over stays where it is.

@@ -7,7 +7,7 @@ use crate::permission::Session;
 use crate::reactions;
 use crate::refusal::{Blame, Refusal, Sort};
 use crate::time::Millis;
-use crate::tx::{Fault, FaultKind, Row, Tx};
+use crate::tx::{Fault, FaultKind, Row, Tx, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -33,6 +33,16 @@ impl Subject {
     pub fn read(row: &Row, i: usize) -> Result<Self, Fault> {
         let (organisation, site) = (row.text(i)?.into(), row.text(i + 1)?.into());
         Ok(Subject { organisation, site, id: row.text(i + 2)?.into() })
+    }
+
+    /// Organisation, site and id, as arguments of a statement.
+    pub fn key(&self) -> [Value; 3] {
+        [self.organisation.as_str().into(), self.site.as_str().into(), self.id.as_str().into()]
+    }
+
+    /// As [`key`](Self::key), and more after it.
+    pub fn key_and(&self, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
+        self.key().into_iter().chain(more).collect()
     }
 }
 

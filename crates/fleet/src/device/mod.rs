@@ -30,7 +30,8 @@ mod tests;
 
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room, Subject};
-use rules::State;
+use crate::tx::{Fault, Tx};
+use rules::{Stage, State};
 
 /// The room.
 pub struct Device;
@@ -61,4 +62,26 @@ pub fn find(cx: &mut Cx, device: &str) -> Result<(Subject, State), Refusal> {
         let detail = format!("no device has the id or name `{device}`; `device list` shows them");
         Refusal::new(Sort::NotFound, "device-unknown", detail)
     })
+}
+
+/// As [`find`], for what only a device at work can do.
+///
+/// # Errors
+/// `device-unknown`, `not-at-work`, or a fault of the store.
+pub fn find_at_work(cx: &mut Cx, device: &str) -> Result<Subject, Refusal> {
+    let (subject, state) = find(cx, device)?;
+    if state.is_at_work() {
+        return Ok(subject);
+    }
+    let stage = state.stage.map(Stage::as_str).unwrap_or_default();
+    let detail = format!("the device is {stage}; this needs it to have joined");
+    Err(Refusal::new(Sort::Conflict, "not-at-work", detail))
+}
+
+/// Whether a device may be told what to do.
+///
+/// # Errors
+/// A fault of the store.
+pub fn is_at_work(tx: &mut dyn Tx, subject: &Subject) -> Result<bool, Fault> {
+    Ok(Device::load(tx, subject)?.is_some_and(|(state, _)| state.is_at_work()))
 }

@@ -50,6 +50,13 @@ pub struct State {
     pub attention: String,
 }
 
+impl State {
+    /// Whether it has a certificate here and may be told what to do.
+    pub fn is_at_work(&self) -> bool {
+        matches!(self.stage, Some(Stage::Operational | Stage::Quarantined | Stage::Remediation))
+    }
+}
+
 /// What may be asked of a device's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {

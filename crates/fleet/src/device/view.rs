@@ -3,12 +3,16 @@ use super::rules::{Command, Identity, Stage, State};
 use super::{Device, find, store};
 use crate::audit::view::{EntryView, timeline};
 use crate::id::Id;
+use crate::limits::SILENCE_SECONDS_MAX;
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room, Subject};
 use crate::text::{Cursor, Label, Slug};
+use crate::time::{Millis, Shown};
+use crate::words;
+use crate::{configuration, control};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +51,44 @@ fn view(subject: Subject, state: State) -> DeviceView {
         attention: state.attention,
         device: subject.id,
     }
+}
+
+words! {
+    /// What holds beside a device's stage.
+    pub enum Condition {
+        /// Its configuration was changed from outside: `configuration show` shows how.
+        ConfigDrift = "config-drift",
+        /// It is at work and has not checked in for long.
+        Silent = "silent",
+        /// A person should look at it.
+        NeedsAttention = "needs-attention",
+    }
+}
+
+/// A device, and what holds beside its stage.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct DeviceDetail {
+    /// The device.
+    #[serde(flatten)]
+    pub device: DeviceView,
+    /// What holds beside its stage.
+    pub conditions: Vec<Condition>,
+    /// When it last checked in; nothing if it never did.
+    pub last_seen: Option<Shown>,
+}
+
+fn detail(cx: &mut Cx, subject: Subject, state: State) -> Result<DeviceDetail, Refusal> {
+    let last_seen = control::store::contact_find(cx.tx, &subject)?;
+    let drifted = configuration::store::drifted(cx.tx, &subject)?;
+    let is_silent = |seen: Millis| state.is_at_work() && seen.plus_seconds(SILENCE_SECONDS_MAX) < cx.now;
+    let holds = [
+        (Condition::ConfigDrift, drifted),
+        (Condition::Silent, last_seen.is_some_and(is_silent)),
+        (Condition::NeedsAttention, !state.attention.is_empty()),
+    ];
+    let conditions = holds.into_iter().filter(|(_, holds)| *holds).map(|(condition, _)| condition).collect();
+    Ok(DeviceDetail { device: view(subject, state), conditions, last_seen: last_seen.map(Shown) })
 }
 
 fn change(cx: &mut Cx, device: &Label, command: Command) -> Result<DeviceView, Refusal> {
@@ -222,11 +264,11 @@ impl Operation for Show {
     const NAME: &'static str = "device show";
     const KIND: Kind = Kind::Read;
     const NEEDS: Permission = Permission::View;
-    type Answer = DeviceView;
+    type Answer = DeviceDetail;
 
-    fn run(&self, cx: &mut Cx) -> Result<DeviceView, Refusal> {
+    fn run(&self, cx: &mut Cx) -> Result<DeviceDetail, Refusal> {
         let (subject, state) = find(cx, self.device.as_str())?;
-        Ok(view(subject, state))
+        detail(cx, subject, state)
     }
 }
 

@@ -269,7 +269,11 @@ impl Enrol {
     }
 }
 
-fn holder(cx: &mut Cx, serial: &str) -> Result<Subject, Refusal> {
+/// The device whose good LDevID has this serial number.
+///
+/// # Errors
+/// `ldevid-ended`, or a fault of the store.
+pub fn holder(cx: &mut Cx, serial: &str) -> Result<Subject, Refusal> {
     store::ldevid_find(cx.tx, serial)?.ok_or_else(|| {
         let detail = "the certificate that was shown is not a good one of this domain (any more)";
         Refusal::new(Sort::NotPermitted, "ldevid-ended", detail)

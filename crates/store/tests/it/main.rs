@@ -2,6 +2,7 @@
 //! database in which schemas may be made and dropped.
 mod batches;
 mod blobs;
+mod checkins;
 mod clock;
 mod connections;
 mod disk_full;

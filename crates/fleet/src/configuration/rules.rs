@@ -1,0 +1,411 @@
+//! Versions, orders and drift of one device's configuration. Pure.
+use crate::limits::{CONFIGURATION_VERSIONS_MAX, DRIFT_SECONDS_MIN};
+use crate::refusal::Sort;
+use crate::room::Reason;
+use crate::time::Millis;
+use crate::words;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+words! {
+    /// Where a version comes from.
+    pub enum Source {
+        /// The device had it.
+        Device = "device",
+        /// A person wrote it.
+        Person = "person",
+    }
+}
+
+/// A version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// SHA-256 of its document, as hexadecimal digits.
+    pub digest: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// Since when it is kept.
+    pub at: Millis,
+}
+
+/// What the device shall take up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The order's number: none is given twice.
+    pub number: u32,
+    /// Which version.
+    pub version: u32,
+    /// SHA-256 of what it is to replace, as hexadecimal digits; empty for a file that cannot be read.
+    pub over: String,
+    /// Within how many seconds it has to prove itself.
+    pub confirm_seconds: u32,
+}
+
+/// What is true of a device's configuration. Digests are SHA-256 as hexadecimal digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Versions by number, from 1.
+    pub versions: BTreeMap<u32, Version>,
+    /// The newest number of a version; those that were forgotten count.
+    pub newest: u32,
+    /// The newest number of an order.
+    pub orders: u32,
+    /// The version in use; 0 as long as nothing is known.
+    pub applied: u32,
+    /// What it shall take up.
+    pub order: Option<Order>,
+    /// What it has instead of the version in use; empty when its file cannot be read.
+    pub drift: Option<String>,
+    /// When it last drifted.
+    pub drifted_at: Millis,
+    /// What it has is to be kept as soon as its document comes.
+    pub keep: bool,
+    /// Why the last order was not kept; empty when it was.
+    pub trouble: String,
+}
+
+impl State {
+    /// The digest of the version in use.
+    pub fn in_use(&self) -> Option<&str> {
+        self.versions.get(&self.applied).map(|version| version.digest.as_str())
+    }
+
+    /// Every digest that has a document.
+    pub fn digests(&self) -> impl Iterator<Item = &str> {
+        self.versions.values().map(|version| version.digest.as_str()).chain(self.drift.as_deref())
+    }
+}
+
+/// How an order is to be taken up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Within how many seconds it has to prove itself.
+    pub confirm_seconds: u32,
+    /// Until when it is given.
+    pub deadline: Millis,
+}
+
+/// What may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The device says what it has.
+    Report {
+        /// The digest; empty when its file cannot be read.
+        digest: String,
+        /// It is trying an order: what it has counts when the trial is over.
+        trial: bool,
+        /// Number of the last order that it did not keep, whether it was taken back, and why.
+        not_kept: Option<(u32, bool, String)>,
+    },
+    /// What it has is a version: its document came.
+    Keep {
+        /// The digest.
+        digest: String,
+    },
+    /// Keep what it has as soon as its document comes.
+    WantKept {
+        /// Until when that may be.
+        deadline: Millis,
+    },
+    /// A new version for it.
+    Set {
+        /// The digest.
+        digest: String,
+        /// How it is to be taken up.
+        terms: Terms,
+    },
+    /// Back to a version.
+    Restore {
+        /// Which.
+        version: u32,
+        /// How it is to be taken up.
+        terms: Terms,
+    },
+    /// The order for this version is not wanted any more.
+    Abandon {
+        /// Which.
+        version: u32,
+        /// Why.
+        why: String,
+    },
+    /// What it has need not be kept any more.
+    AbandonKeeping,
+}
+
+/// *Stored.* What happened: add variants, never change one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Event {
+    /// What the device had became a version, and is the one in use.
+    BackedUp {
+        /// The version's number.
+        version: u32,
+        /// Its digest.
+        digest: String,
+        /// When.
+        at: Millis,
+    },
+    /// A person wrote a version.
+    Written {
+        /// The version's number.
+        version: u32,
+        /// Its digest.
+        digest: String,
+        /// When.
+        at: Millis,
+    },
+    /// The device shall take up a version.
+    Ordered {
+        /// The order's number.
+        order: u32,
+        /// The version.
+        version: u32,
+        /// The digest of what it replaces.
+        over: String,
+        /// Within how many seconds it has to prove itself.
+        confirm_seconds: u32,
+        /// Until when it is given.
+        deadline: Millis,
+    },
+    /// The device took it up, and it proved itself.
+    Applied {
+        /// The version.
+        version: u32,
+    },
+    /// The device did not take it up, or took it back.
+    NotKept {
+        /// The version.
+        version: u32,
+        /// It was tried and taken back.
+        reverted: bool,
+        /// Why.
+        why: String,
+    },
+    /// The order is not wanted any more.
+    Abandoned {
+        /// The version.
+        version: u32,
+        /// Why.
+        why: String,
+    },
+    /// The device has something else than the version in use.
+    Drifted {
+        /// Its digest; empty when it cannot be read.
+        digest: String,
+        /// When.
+        at: Millis,
+    },
+    /// It has the version in use again.
+    DriftEnded,
+    /// What it has is to be kept.
+    KeepWanted {
+        /// Until when that may be.
+        deadline: Millis,
+    },
+    /// It need not be kept any more.
+    KeepAbandoned,
+    /// An old version was forgotten.
+    Forgotten {
+        /// The version.
+        version: u32,
+    },
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing is known of what it has.
+    Unknown,
+    /// There is no such version (any more).
+    NoVersion(u32),
+    /// It has exactly this.
+    Unchanged,
+    /// This is ordered already.
+    Ordered(u32),
+}
+
+impl Reason for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Refusal::Unknown => "configuration-unknown",
+            Refusal::NoVersion(_) => "version-unknown",
+            Refusal::Unchanged => "configuration-unchanged",
+            Refusal::Ordered(_) => "already-ordered",
+        }
+    }
+
+    fn sort(&self) -> Sort {
+        match self {
+            Refusal::NoVersion(_) => Sort::NotFound,
+            _ => Sort::Conflict,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Refusal::Unknown => f.write_str(
+                "nothing is known of this device's configuration; it tells when it is at work and checks in",
+            ),
+            Refusal::NoVersion(version) => {
+                write!(f, "there is no version {version}; `configuration versions` lists them")
+            }
+            Refusal::Unchanged => f.write_str("the device has exactly this configuration"),
+            Refusal::Ordered(version) => write!(f, "version {version} is ordered already"),
+        }
+    }
+}
+
+/// What happens when `command` is asked of a device in `state`.
+///
+/// # Errors
+/// Why not.
+pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::Report { digest, trial, not_kept } => Ok(report(state, digest, trial, not_kept, now)),
+        Command::Keep { digest } => Ok(keep(state, digest, now)),
+        Command::WantKept { .. } if state.keep => Ok(vec![]),
+        Command::WantKept { deadline } => Ok(vec![Event::KeepWanted { deadline }]),
+        Command::AbandonKeeping if state.keep => Ok(vec![Event::KeepAbandoned]),
+        Command::Set { digest, terms } => set(state, digest, terms, now),
+        Command::Restore { version, terms } => {
+            let known = state.versions.get(&version).ok_or(Refusal::NoVersion(version))?;
+            Ok(vec![order(state, version, &known.digest, terms)?])
+        }
+        Command::Abandon { version, why } if is_ordered(state, version) => {
+            Ok(vec![Event::Abandoned { version, why }])
+        }
+        Command::Abandon { .. } | Command::AbandonKeeping => Ok(vec![]),
+    }
+}
+
+fn is_ordered(state: &State, version: u32) -> bool {
+    state.order.as_ref().is_some_and(|order| order.version == version)
+}
+
+/// What a report says that was not known. While an order is being tried it says nothing.
+fn report(
+    state: &State,
+    digest: String,
+    trial: bool,
+    not_kept: Option<(u32, bool, String)>,
+    now: Millis,
+) -> Vec<Event> {
+    if state.applied == 0 || trial {
+        return vec![];
+    }
+    let mut events = Vec::new();
+    if let Some(order) = &state.order {
+        let ordered = state.versions.get(&order.version).map(|version| version.digest.as_str());
+        if ordered == Some(digest.as_str()) {
+            return vec![Event::Applied { version: order.version }];
+        }
+        match not_kept.filter(|(number, ..)| *number == order.number) {
+            Some((_, reverted, why)) => {
+                events.push(Event::NotKept { version: order.version, reverted, why });
+            }
+            None if order.over == digest => return vec![],
+            None => {
+                let why = "its configuration was changed from outside meanwhile".into();
+                events.push(Event::NotKept { version: order.version, reverted: false, why });
+            }
+        }
+    }
+    events.extend(drift(state, digest, now));
+    events
+}
+
+/// Each digest once; and not more often than a person could follow, whatever a device says.
+fn drift(state: &State, digest: String, now: Millis) -> Vec<Event> {
+    if state.in_use() == Some(digest.as_str()) {
+        let ended = state.drift.is_some().then_some(Event::DriftEnded);
+        // What it has is kept already.
+        let kept = state.keep.then_some(Event::KeepAbandoned);
+        return ended.into_iter().chain(kept).collect();
+    }
+    let soon = now < state.drifted_at.plus_seconds(DRIFT_SECONDS_MIN);
+    let known = state.drift.as_ref() == Some(&digest);
+    if known || soon { vec![] } else { vec![Event::Drifted { digest, at: now }] }
+}
+
+fn keep(state: &State, digest: String, now: Millis) -> Vec<Event> {
+    let version = state.newest + 1;
+    let abandoned = state.order.as_ref().map(|order| {
+        let why = "what the device has was kept instead".into();
+        Event::Abandoned { version: order.version, why }
+    });
+    let mut events: Vec<Event> = abandoned.into_iter().collect();
+    events.push(Event::BackedUp { version, digest, at: now });
+    events.extend(forgotten(state, [version, version]));
+    events
+}
+
+fn set(state: &State, digest: String, terms: Terms, now: Millis) -> Result<Vec<Event>, Refusal> {
+    let version = state.newest + 1;
+    let ordered = order(state, version, &digest, terms)?;
+    let mut events = vec![Event::Written { version, digest, at: now }, ordered];
+    events.extend(forgotten(state, [version, state.applied]));
+    Ok(events)
+}
+
+/// The order to take up a version over what the device is known to have.
+fn order(state: &State, version: u32, digest: &str, terms: Terms) -> Result<Event, Refusal> {
+    let in_use = state.in_use().ok_or(Refusal::Unknown)?;
+    let has = state.drift.as_deref().unwrap_or(in_use);
+    if is_ordered(state, version) {
+        return Err(Refusal::Ordered(version));
+    }
+    if has == digest && state.order.is_none() {
+        return Err(Refusal::Unchanged);
+    }
+    let Terms { confirm_seconds, deadline } = terms;
+    let over = has.into();
+    Ok(Event::Ordered { order: state.orders + 1, version, over, confirm_seconds, deadline })
+}
+
+/// With one version more, the oldest makes room if it is of no use.
+fn forgotten(state: &State, used: [u32; 2]) -> Option<Event> {
+    if state.versions.len() < CONFIGURATION_VERSIONS_MAX {
+        return None;
+    }
+    let oldest = state.versions.keys().find(|version| !used.contains(version))?;
+    Some(Event::Forgotten { version: *oldest })
+}
+
+/// What an event does.
+pub fn apply(state: &mut State, event: &Event) {
+    match event {
+        Event::BackedUp { version, digest, at } => {
+            add(state, *version, digest, Source::Device, *at);
+            (state.applied, state.drift, state.keep) = (*version, None, false);
+        }
+        Event::Written { version, digest, at } => add(state, *version, digest, Source::Person, *at),
+        Event::Ordered { order, version, over, confirm_seconds, .. } => {
+            let (number, version) = (*order, *version);
+            let order = Order { number, version, over: over.clone(), confirm_seconds: *confirm_seconds };
+            (state.orders, state.order) = (number, Some(order));
+            state.trouble.clear();
+        }
+        Event::Applied { version } => {
+            (state.applied, state.order, state.drift) = (*version, None, None);
+        }
+        Event::NotKept { why, .. } => (state.order, state.trouble) = (None, why.clone()),
+        Event::Abandoned { .. } => state.order = None,
+        Event::Drifted { digest, at } => {
+            (state.drift, state.drifted_at) = (Some(digest.clone()), *at);
+        }
+        Event::DriftEnded => state.drift = None,
+        Event::KeepWanted { .. } => state.keep = true,
+        Event::KeepAbandoned => state.keep = false,
+        Event::Forgotten { version } => {
+            state.versions.remove(version);
+        }
+    }
+}
+
+fn add(state: &mut State, version: u32, digest: &str, source: Source, at: Millis) {
+    state.versions.insert(version, Version { digest: digest.into(), source, at });
+    state.newest = version;
+}
