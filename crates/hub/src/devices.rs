@@ -1,4 +1,5 @@
 //! The devices' listener: TLS proved who holds which key, the room's door judges and answers.
+use crate::checkin::CheckIns;
 use crate::desk::Desk;
 use crate::headers::text;
 use crate::limits::BODY_SECONDS_MAX;
@@ -21,18 +22,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wire::Certificate;
+use wire::control::CHECK_IN_PATH;
 
 /// What the devices' listener needs; `signers.authority` is the domain's.
 pub struct Devices {
     desk: Desk,
     signers: Signers,
     connections: Arc<Connections>,
+    check_ins: Arc<CheckIns>,
 }
 
 impl Devices {
     /// The listener's half of a hub.
-    pub fn new(desk: Desk, signers: Signers, connections: Arc<Connections>) -> Self {
-        Devices { desk, signers, connections }
+    pub fn new(
+        desk: Desk,
+        signers: Signers,
+        connections: Arc<Connections>,
+        check_ins: Arc<CheckIns>,
+    ) -> Self {
+        Devices { desk, signers, connections, check_ins }
     }
 
     /// Everything the listener answers.
@@ -49,6 +57,9 @@ impl Devices {
         let session = self.session(&peer);
         let Signers { authority, registrar, .. } = &self.signers;
         let request = plain(request, peer).await?;
+        if request.path == CHECK_IN_PATH {
+            return self.check_ins.answer(&self.desk, &session, request).await;
+        }
         let step = door::open(request, &authority.certificate, &registrar.certificate);
         let answer = self.signers.drive(&self.desk, step, &session).await;
         if answer.closing {

@@ -5,6 +5,7 @@
 //! opens the folder and the store, [`Hub::bind`] takes the port, [`Bound::serve`] answers.
 pub mod api;
 pub mod blobs;
+mod checkin;
 pub mod desk;
 mod devices;
 pub mod fetch;
@@ -27,6 +28,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use blobs::Blobs;
+use checkin::CheckIns;
 use desk::Desk;
 use devices::{Connections, Devices};
 use fetch::Fetcher;
@@ -38,6 +40,7 @@ use folder::{Folder, FolderError, ReachedBy};
 use io::http::server::{ServerLimits, serve};
 use io::tls::TlsConfigError;
 use io::tls::server::{devices_config, people_config};
+use limits::CHECK_IN_SECONDS_MAX;
 use signers::Signers;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -45,6 +48,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use store::{Committed, Place, Settings as StoreSettings, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -69,6 +73,8 @@ pub struct Settings {
     pub organisation: Slug,
     /// Whether a URL that a device or a file names may lead to this machine.
     pub fetch_loopback: bool,
+    /// How long a device's check-in is held when there is nothing to tell it.
+    pub check_in_hold: Duration,
     /// Told of what was committed, after the hub itself and before anybody is answered.
     pub committed: Option<Committed>,
 }
@@ -85,6 +91,7 @@ impl Settings {
             postgres: None,
             organisation: Slug::main(),
             fetch_loopback: false,
+            check_in_hold: Duration::from_secs(CHECK_IN_SECONDS_MAX),
             committed: None,
         }
     }
@@ -126,6 +133,7 @@ pub struct Shared {
     pub requests: AtomicU64,
     blobs: Blobs,
     factory: Signers,
+    check_ins: Arc<CheckIns>,
 }
 
 /// An open hub.
@@ -136,6 +144,7 @@ pub struct Hub {
     blobs: Blobs,
     connections: Arc<Connections>,
     bell: Bell,
+    check_ins: Arc<CheckIns>,
 }
 
 impl Hub {
@@ -155,16 +164,18 @@ impl Hub {
         let connections = Arc::new(Connections::default());
         let mut store_settings = StoreSettings::new(place, env.clone(), clock());
         let (bell, told) = (Bell::default(), settings.committed.clone());
-        let (watching, ringing) = (connections.clone(), bell.clone());
+        let check_ins = Arc::new(CheckIns::new(settings.check_in_hold));
+        let (watching, ringing, waiting) = (connections.clone(), bell.clone(), check_ins.clone());
         store_settings.committed = Some(Arc::new(move |links| {
             watching.committed(links);
             ringing.committed(links);
+            waiting.committed(links);
             told.iter().for_each(|told| told(links));
         }));
         let store = Store::open(store_settings).map_err(StartError::Store)?;
         let desk = Desk::new(store, env);
         let blobs = Blobs::new(desk.clone(), folder.blobs().clone(), settings.organisation.clone());
-        Ok(Hub { settings, folder, desk, blobs, connections, bell })
+        Ok(Hub { settings, folder, desk, blobs, connections, check_ins, bell })
     }
 
     /// Takes the ports.
@@ -241,7 +252,7 @@ impl Bound {
     /// # Errors
     /// [`StartError`] when TLS cannot be set up.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Hub { settings, folder, desk, blobs, connections, bell } = self.hub;
+        let Hub { settings, folder, desk, blobs, connections, check_ins, bell } = self.hub;
         let now = Millis(io::clock::now_millis());
         let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
@@ -262,13 +273,14 @@ impl Bound {
             blobs: blobs.clone(),
             fetcher: fetcher.clone(),
         };
-        let doors = Devices::new(desk.clone(), signing(domain), connections.clone());
+        let doors = Devices::new(desk.clone(), signing(domain), connections.clone(), check_ins.clone());
         let factory = signing(factory);
         let work = tokio::spawn(workers::run(
             desk.clone(),
             signer.clone(),
             organisation.clone(),
             connections,
+            check_ins.clone(),
             blobs.clone(),
         ));
         if let Err(refusal) = blobs.sweep_orphans().await {
@@ -290,17 +302,31 @@ impl Bound {
                 self.people.listener,
                 people_tls,
                 limits(),
-                router(Shared { desk: desk.clone(), requests: AtomicU64::new(0), blobs, factory }),
+                router(Shared {
+                    desk: desk.clone(),
+                    requests: AtomicU64::new(0),
+                    blobs,
+                    factory,
+                    check_ins: check_ins.clone()
+                }),
                 stopped(stopping.clone())
             ),
             serve(self.devices.listener, devices_tls, limits(), doors.router(), stopped(stopping)),
             async {
                 shutdown.await;
                 stop.send_replace(true);
+                check_ins.stop();
             },
         );
         work.abort();
         rooms_work.abort();
+        if let Err(refusal) = check_ins.note(&desk, &organisation).await {
+            tracing::warn!(
+                code = refusal.code,
+                detail = refusal.detail,
+                "who was heard of last is not noted"
+            );
+        }
         last_checkpoint(&desk, signer.as_ref(), &organisation).await;
         Ok(())
     }

@@ -26,3 +26,7 @@ pub const BLOB_UPLOADS_MAX: usize = 4;
 pub const BLOB_SECONDS_MAX: u64 = 600;
 /// Pieces of a blob that wait for the disk.
 pub const BLOB_WAITING_CHUNKS_MAX: usize = 4;
+/// How long a check-in is held that has nothing to tell: below what routers with NAT forget.
+pub const CHECK_IN_SECONDS_MAX: u64 = 25;
+/// Check-ins that are held at once.
+pub const HELD_REQUESTS_MAX: usize = 16 * 1024;

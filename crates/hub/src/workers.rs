@@ -1,6 +1,7 @@
-//! What the hub does by itself: signed checkpoints, forgetting old idempotency keys, and letting go of
+//! What the hub does by itself: signed checkpoints, ending what is late, noting contact, forgetting old idempotency keys, and letting go of
 //! blobs that nobody holds.
 use crate::blobs::Blobs;
+use crate::checkin::{self, CheckIns};
 use crate::desk::Desk;
 use crate::devices::Connections;
 use fleet::audit::rules::{Head, checkpoint_message};
@@ -18,6 +19,8 @@ use wire::Signer;
 
 /// How often a moved lane gets a signed checkpoint.
 const CHECKPOINT_EVERY_SECONDS: u64 = 60;
+/// How often it is noted when devices were last heard of.
+const CONTACT_EVERY_SECONDS: u64 = 5;
 /// How often old idempotency keys are forgotten, and blobs that nobody holds.
 const FORGET_EVERY_SECONDS: u64 = 3_600;
 
@@ -27,8 +30,11 @@ pub async fn run(
     signer: Arc<dyn Signer>,
     organisation: Slug,
     connections: Arc<Connections>,
+    check_ins: Arc<CheckIns>,
     blobs: Blobs,
 ) {
+    let mut contact = interval(Duration::from_secs(CONTACT_EVERY_SECONDS));
+    contact.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checkpoint = interval(Duration::from_secs(CHECKPOINT_EVERY_SECONDS));
     let mut forget = interval(Duration::from_secs(FORGET_EVERY_SECONDS));
     checkpoint.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -38,8 +44,11 @@ pub async fn run(
         let (work, done) = tokio::select! {
             _ = checkpoint.tick() => {
                 connections.sweep();
-                ("checkpoint", sign_heads(&desk, signer.as_ref(), &organisation, &mut signed).await)
+                let expired = checkin::expire(&desk, &organisation).await;
+                let signed = sign_heads(&desk, signer.as_ref(), &organisation, &mut signed).await;
+                ("checkpoint", signed.and(expired))
             }
+            _ = contact.tick() => ("contact", check_ins.note(&desk, &organisation).await),
             _ = forget.tick() => {
                 let session = Session::of_hub("forget-keys", organisation.clone());
                 let forgotten = desk.own(&session, ForgetKeys {}).await.map(drop);

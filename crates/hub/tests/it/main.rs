@@ -2,6 +2,7 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 mod blobs;
 mod brski;
+mod checkins;
 mod credentials;
 mod est;
 mod fetch;

@@ -114,6 +114,11 @@ impl Running {
         digest.expect("the blob is kept").to_string()
     }
 
+    /// Tells it to stop; it goes on with what it has begun.
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
