@@ -6,9 +6,17 @@ use io::http::client::{Answer, Request};
 use io::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value as Json, json};
 
-/// What takes away the subject of others' examples, or who asks, comes last, and in this order.
-const LAST: [&str; 6] =
-    ["device-retire", "device-claim", "account-disable", "account-enable", "device-rename", "session-end"];
+/// What needs another's example, or takes one away, or who asks, comes last, and in this order.
+const LAST: [&str; 8] = [
+    "configuration-show",
+    "configuration-versions",
+    "device-retire",
+    "device-claim",
+    "account-disable",
+    "account-enable",
+    "device-rename",
+    "session-end",
+];
 
 fn served(hub: &Hub, http: &mut Http) -> Json {
     body(&http.send(&Request::get(hub.url("/api/v1/openapi.json"))))
@@ -46,8 +54,13 @@ fn every_operation_is_called_from_the_document_alone() {
         access-locate: "device-unknown"
         access-show: "device-unknown"
         birth-show: "birth-unknown"
+        configuration-backup: "device-unknown"
+        configuration-diff: "device-unknown"
+        configuration-restore: "device-unknown"
+        configuration-set: "device-unknown"
         credential-revoke: "credential-unknown"
         onboarding-admit: "not-introduced"
+        operation-cancel: "operation-unknown"
         product-description: "description-unknown"
         product-publish-description: "no-mud-url"
         session-start: "not-permitted""#]]
