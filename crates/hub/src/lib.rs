@@ -41,6 +41,7 @@ use io::http::server::{ServerLimits, serve};
 use io::tls::TlsConfigError;
 use io::tls::server::{devices_config, people_config};
 use limits::CHECK_IN_SECONDS_MAX;
+use pages::Changes;
 use signers::Signers;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -134,6 +135,7 @@ pub struct Shared {
     blobs: Blobs,
     factory: Signers,
     check_ins: Arc<CheckIns>,
+    changes: Changes,
 }
 
 /// An open hub.
@@ -145,6 +147,7 @@ pub struct Hub {
     connections: Arc<Connections>,
     bell: Bell,
     check_ins: Arc<CheckIns>,
+    changes: Changes,
 }
 
 impl Hub {
@@ -166,8 +169,11 @@ impl Hub {
         let (bell, told) = (Bell::default(), settings.committed.clone());
         let check_ins = Arc::new(CheckIns::new(settings.check_in_hold));
         let (watching, ringing, waiting) = (connections.clone(), bell.clone(), check_ins.clone());
+        let changes = Changes::default();
+        let shown = changes.clone();
         store_settings.committed = Some(Arc::new(move |links| {
             watching.committed(links);
+            shown.committed(links);
             ringing.committed(links);
             waiting.committed(links);
             told.iter().for_each(|told| told(links));
@@ -175,7 +181,7 @@ impl Hub {
         let store = Store::open(store_settings).map_err(StartError::Store)?;
         let desk = Desk::new(store, env);
         let blobs = Blobs::new(desk.clone(), folder.blobs().clone(), settings.organisation.clone());
-        Ok(Hub { settings, folder, desk, blobs, connections, check_ins, bell })
+        Ok(Hub { settings, folder, desk, blobs, connections, check_ins, bell, changes })
     }
 
     /// Takes the ports.
@@ -252,7 +258,7 @@ impl Bound {
     /// # Errors
     /// [`StartError`] when TLS cannot be set up.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Hub { settings, folder, desk, blobs, connections, check_ins, bell } = self.hub;
+        let Hub { settings, folder, desk, blobs, connections, check_ins, bell, changes } = self.hub;
         let now = Millis(io::clock::now_millis());
         let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
@@ -307,13 +313,15 @@ impl Bound {
                     requests: AtomicU64::new(0),
                     blobs,
                     factory,
-                    check_ins: check_ins.clone()
+                    check_ins: check_ins.clone(),
+                    changes: changes.clone()
                 }),
                 stopped(stopping.clone())
             ),
             serve(self.devices.listener, devices_tls, limits(), doors.router(), stopped(stopping)),
             async {
                 shutdown.await;
+                changes.end();
                 stop.send_replace(true);
                 check_ins.stop();
             },

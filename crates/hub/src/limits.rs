@@ -30,3 +30,9 @@ pub const BLOB_WAITING_CHUNKS_MAX: usize = 4;
 pub const CHECK_IN_SECONDS_MAX: u64 = 25;
 /// Check-ins that are held at once.
 pub const HELD_REQUESTS_MAX: usize = 16 * 1024;
+/// Open pages that are told of changes.
+pub const EVENT_STREAMS_MAX: usize = 64;
+/// How long one of them is told before its browser has to show its session again.
+pub const EVENT_STREAM_SECONDS_MAX: u64 = 600;
+/// What waits for one of them to take it.
+pub const WAITING_EVENTS_MAX: usize = 1;

@@ -4,7 +4,11 @@
 //! operation is a form that posts to its own page. Who may not run an operation sees neither.
 mod browser;
 mod form;
+mod live;
+mod overview;
 mod render;
+
+pub use live::Changes;
 
 use crate::Shared;
 use crate::api::{pairs, read};
@@ -14,7 +18,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use fleet::operation::{Kind, OperationRow};
 use fleet::permission::Session;
@@ -30,8 +34,8 @@ use std::sync::Arc;
 const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-         frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
@@ -41,20 +45,31 @@ const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
 /// The pages' routes.
 pub fn router() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/", get(async || Redirect::to("/device/count")))
+        .route("/", get(overview::overview))
+        .route("/events", get(live::events))
         .route("/static/style.css", get(style))
+        .route("/static/live.js", get(script))
         .route("/sign-in/{secret}", get(browser::offer).post(browser::sign_in))
         .route("/sign-out", post(browser::sign_out))
         .route("/{noun}/{verb}", get(show).post(act))
 }
 
 async fn style() -> Response {
+    fixed("text/css; charset=utf-8", include_str!("../../static/style.css"))
+}
+
+async fn script() -> Response {
+    fixed("text/javascript; charset=utf-8", include_str!("../../static/live.js"))
+}
+
+/// A file that changes with the program alone.
+fn fixed(content_type: &'static str, text: &'static str) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "max-age=3600"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, include_str!("../../static/style.css")).into_response()
+    (headers, text).into_response()
 }
 
 /// One entry of the menu.
@@ -81,6 +96,8 @@ struct OperationPage<'a> {
     form: Option<Form>,
     refusal: Option<&'a Refusal>,
     answer: Option<Shape>,
+    /// What happened to the thing that is shown, newest first.
+    timeline: Option<Shape>,
     done: bool,
     /// Other pages about the thing that is shown.
     related: Vec<Link>,
@@ -168,16 +185,29 @@ async fn show(
     let given = pairs(query.as_deref().unwrap_or_default().as_bytes());
     if row.kind == Kind::Write {
         return match session.may(row) {
-            true => page(StatusCode::OK, &session, row, Form::new(row, &given), None, None),
+            true => page(StatusCode::OK, &session, row, Form::new(row, &given), Ok(None)),
             false => message(&session.denied(row).into(), Some(&session)),
         };
     }
     let form = Form::new(row, &given);
     if form.misses_required() {
-        return page(StatusCode::OK, &session, row, form, None, None);
+        return page(StatusCode::OK, &session, row, form, Ok(None));
     }
-    let outcome = shared.desk.run(&session, row, row.coerce(given), None).await;
-    finish(&session, row, form, outcome)
+    let arguments = row.coerce(given);
+    let outcome = shared.desk.run(&session, row, arguments.clone(), None).await;
+    let timeline = match &outcome {
+        Ok(_) => timeline(&shared, &session, row, arguments).await,
+        Err(_) => None,
+    };
+    finish(&session, row, form, outcome, timeline)
+}
+
+/// What happened to the thing that a `show` shows, if its noun has a timeline.
+async fn timeline(shared: &Shared, session: &Session, row: &OperationRow, subject: Json) -> Option<Shape> {
+    let (noun, verb) = row.noun_verb();
+    let timeline = operation(noun, "timeline").filter(|_| verb == "show")?;
+    let answer = shared.desk.run(session, timeline, subject, None).await.ok()?;
+    Some(Shape::of(&answer, timeline, &Form::new(timeline, &[])))
 }
 
 async fn act(
@@ -214,20 +244,32 @@ async fn posted(
         pairs(&read(body).await?).into_iter().partition(|(name, _)| name == KEY_FIELD);
     let key = key.into_iter().next().map(|(_, key)| key).filter(|key| !key.is_empty());
     let outcome = shared.desk.run(session, row, row.coerce(given.clone()), key).await;
-    Ok(finish(session, row, Form::new(row, &given), outcome))
+    Ok(finish(session, row, Form::new(row, &given), outcome, None))
 }
 
-fn finish(session: &Session, row: &OperationRow, form: Form, outcome: Result<Json, Refusal>) -> Response {
+fn finish(
+    session: &Session,
+    row: &OperationRow,
+    form: Form,
+    outcome: Result<Json, Refusal>,
+    timeline: Option<Shape>,
+) -> Response {
     match outcome {
-        Ok(answer) => page(StatusCode::OK, session, row, form, Some(&answer), None),
+        Ok(answer) => page(StatusCode::OK, session, row, form, Ok(Some(Answered { answer, timeline }))),
         Err(refusal) if refusal.sort == Sort::NotPermitted => message(&refusal.into(), Some(session)),
         Err(refusal) => {
             let problem = Problem::from(refusal);
-            let mut response = page(problem.status, session, row, form, None, Some(&problem.refusal));
+            let mut response = page(problem.status, session, row, form, Err(&problem.refusal));
             problem.headers(&mut response);
             response
         }
     }
+}
+
+/// An answer, and what goes with it on its page.
+struct Answered {
+    answer: Json,
+    timeline: Option<Shape>,
 }
 
 fn page(
@@ -235,16 +277,20 @@ fn page(
     session: &Session,
     row: &OperationRow,
     form: Form,
-    answer: Option<&Json>,
-    refusal: Option<&Refusal>,
+    outcome: Result<Option<Answered>, &Refusal>,
 ) -> Response {
+    let (answered, refusal) = match outcome {
+        Ok(answered) => (answered, None),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    let (answer, timeline) = answered.map(|it| (it.answer, it.timeline)).unzip();
     let done = answer.is_some() && row.kind == Kind::Write;
     let (noun, _) = row.noun_verb();
-    let (related, actions) = match (row.kind, answer) {
+    let (related, actions) = match (row.kind, &answer) {
         (Kind::Read, Some(_)) => (form.related(session, row), form.actions(session, noun)),
         _ => (Vec::new(), Vec::new()),
     };
-    let answer = answer.map(|answer| Shape::of(answer, row, &form));
+    let answer = answer.map(|answer| Shape::of(&answer, row, &form));
     let page = OperationPage {
         title: row.name,
         about: row.about(),
@@ -255,6 +301,7 @@ fn page(
         form: (!done && (row.kind == Kind::Write || !form.fields.is_empty())).then_some(form),
         refusal,
         answer,
+        timeline: timeline.flatten(),
         done,
         related,
         actions,

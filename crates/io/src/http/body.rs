@@ -161,3 +161,19 @@ impl Body for FileBody {
         SizeHint::with_exact(self.left)
     }
 }
+
+/// A body of pieces that are made while the peer takes them; it ends when nobody makes more.
+#[derive(Debug)]
+pub struct PiecesBody(pub Receiver<Bytes>);
+
+impl Body for PiecesBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}

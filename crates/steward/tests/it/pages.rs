@@ -1,11 +1,12 @@
 //! The pages, in a real browser and without one.
 
 use crate::browser::{Browser, Wish};
-use crate::support::{Hub, body, with};
+use crate::support::{Hub, PATIENCE, body, with};
 use io::http::StatusCode;
 use io::http::client::{Answer, Request};
 use io::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use std::time::Instant;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const SESSION: &str = "__Host-steward";
@@ -128,6 +129,7 @@ fn pages_fit_and_ask_nobody_else() {
     let Some(mut browser) = Browser::start("pages_fit_and_ask_nobody_else", Wish::default()) else { return };
     sign_in(&mut browser, &hub, "admin");
     let pages = [
+        ("overview", "/"),
         ("count", "/device/count"),
         ("devices", "/device/list"),
         ("device", "/device/show?device=lamp-7"),
@@ -156,6 +158,71 @@ fn pages_fit_and_ask_nobody_else() {
     }
     let dark = browser.script("return getComputedStyle(document.documentElement).backgroundColor");
     assert_eq!(dark, "rgb(21, 24, 27)", "the ground of the dark scheme");
+}
+
+/// The numbers of the overview's funnel, by stage.
+fn funnel(browser: &mut Browser) -> Json {
+    let script = "return Object.fromEntries([...document.querySelectorAll('[data-stage]')]\
+                  .map(e => [e.dataset.stage, Number(e.textContent)]))";
+    browser.script(script)
+}
+
+/// What the API counts, but for the total.
+fn counted(hub: &Hub) -> Json {
+    let mut counts = hub.json(&["device", "count"]);
+    counts.as_object_mut().expect("counts").remove("total");
+    counts
+}
+
+#[test]
+fn the_overview_counts_as_the_api_does() {
+    let hub = fleet(4);
+    hub.run(&["device", "retire", "lamp-4", "--why", "support has ended"]).exits(0);
+    let Some(mut browser) = Browser::start("the_overview_counts_as_the_api_does", NO_SCRIPT) else { return };
+    sign_in(&mut browser, &hub, "admin");
+    browser.open(hub.people());
+    // What the browser without scripts shows is read by the driver's own.
+    let shown: Vec<String> =
+        browser.all("[data-stage]").iter().map(|element| browser.text(element)).collect();
+    let counted = counted(&hub);
+    let expected =
+        ["expected", "discovered", "onboarding", "operational", "quarantined", "remediation", "retired"]
+            .map(|stage| counted[stage].to_string());
+    assert_eq!(shown, expected);
+    assert_eq!(browser.count("#waiting .empty"), 1);
+    assert!(browser.count("#lately tbody tr") >= 5);
+    browser.open(&format!("{}/device/show?device=lamp-4", hub.people()));
+    assert_eq!(browser.count("#timeline tbody tr"), 2);
+}
+
+#[test]
+fn the_overview_moves_by_itself() {
+    let hub = fleet(1);
+    let Some(mut browser) = Browser::start("the_overview_moves_by_itself", Wish::default()) else { return };
+    sign_in(&mut browser, &hub, "admin");
+    browser.open(hub.people());
+    browser.script("window.same = true");
+    assert_eq!(funnel(&mut browser)["expected"], 1);
+    hub.run(&["device", "expect", "s-2"]).exits(0);
+    let end = Instant::now() + PATIENCE;
+    while funnel(&mut browser)["expected"] != 2 {
+        assert!(Instant::now() < end, "the page stands still: {}", funnel(&mut browser));
+    }
+    assert_eq!(funnel(&mut browser), counted(&hub));
+    assert_eq!(browser.script("return window.same"), true, "it was not loaded again");
+}
+
+#[test]
+fn the_stream_of_events_is_for_who_is_signed_in() {
+    let mut hub = fleet(0);
+    let mut http = hub.http();
+    assert_eq!(http.send(&Request::get(hub.url("/events"))).status, StatusCode::UNAUTHORIZED);
+    // An open page does not hold up the hub's end.
+    let Some(mut browser) = Browser::start("the_stream_of_events", Wish::default()) else { return };
+    sign_in(&mut browser, &hub, "admin");
+    browser.open(hub.people());
+    hub.process.signal("-TERM");
+    assert_eq!(hub.process.ended(), Some(0));
 }
 
 /// All that the page loaded came from the hub.
