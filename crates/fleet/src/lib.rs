@@ -53,6 +53,7 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<onboarding::anchor::view::AdmitBy>(),
     row::<onboarding::anchor::view::Remove>(),
     row::<access::view::Show>(),
+    row::<access::view::ShowPlan>(),
     row::<access::view::Judge>(),
     row::<access::view::Locate>(),
     row::<access::view::Activate>(),

@@ -26,6 +26,7 @@ pub const SCRIPTS: &[Script] = &[
             refuses("access judge", r#"{"device":"A1","packet":"00"}"#, "nothing-proposed"),
             refuses("access judge", r#"{"device":"A1","packet":"0"}"#, "bad-arguments"),
             refuses("access activate", r#"{"device":"A1"}"#, "nothing-proposed"),
+            refuses("access plan", r#"{"device":"A1"}"#, "no-plan"),
             answers("device retire", r#"{"device":"A1","why":"lost"}"#, "{}"),
             answers("access show", r#"{"device":"A1"}"#, r#"{"addresses":[]}"#),
             answers("access locate", r#"{"device":"A2","addresses":"192.0.2.2"}"#, "{}"),

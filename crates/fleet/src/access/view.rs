@@ -129,6 +129,43 @@ impl Operation for Show {
     }
 }
 
+/// Show a device's plan as a gate takes it
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShowPlan {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+}
+
+/// A plan that is enforced.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct PlanView {
+    /// SHA-256 of the plan.
+    pub digest: String,
+    /// The plan as canonical JSON.
+    pub plan: String,
+}
+
+impl Operation for ShowPlan {
+    const NAME: &'static str = "access plan";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = PlanView;
+
+    fn run(&self, cx: &mut Cx) -> Result<PlanView, Refusal> {
+        let (subject, state) = found(cx, &self.device)?;
+        let Some(made) = state.active else {
+            let detail = "no plan of the device is enforced; `access show` says how far it is";
+            return Err(Refusal::new(Sort::NotFound, "no-plan", detail));
+        };
+        let (plan, _) = kept(cx, &subject, &made)?;
+        let text = plan.to_json().map_err(|why| Refusal::new(Sort::Failed, "plan-lost", why.to_string()))?;
+        Ok(PlanView { digest: made.plan, plan: String::from_utf8_lossy(&text).into_owned() })
+    }
+}
+
 /// Say which addresses are a device's
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

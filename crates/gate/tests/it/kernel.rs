@@ -1,11 +1,11 @@
 //! What the kernel lets pass is what the judge says of the same octets, and by the same entry.
-use crate::frame::{ACK, Frame, SYN};
-use crate::lab::{DEVICE, GATE_LAN, GATE_WAN, Lab, NET};
+use crate::support::lab;
+use gate::lab::{DEVICE, Lab};
 use gate::nft::{NftFailed, ruleset};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use wire::mud::Direction;
-use wire::packet::Packet;
+use wire::packet::{ACK, Frame, Packet, SYN};
 use wire::plan::{Action, By, Entry, PLAN_VERSION, Plan, Remote, RemoteKind};
 use wire::prefix::{Family, Prefix};
 
@@ -144,7 +144,7 @@ struct Site {
 
 impl Site {
     fn new(test: &str, plans: Vec<Plan>) -> Option<Self> {
-        let lab = Lab::new(test)?;
+        let lab = lab(test)?;
         let gate = lab.gate();
         gate.load(&ruleset(&plans).unwrap()).unwrap();
         let mut digests: Vec<String> = plans.iter().map(|plan| plan.digest().unwrap()).collect();
@@ -155,8 +155,8 @@ impl Site {
 
     /// Judges a frame by all plans, sends it, and holds what the kernel did against it.
     fn check(&mut self, frame: Frame) -> String {
-        let packet = Packet::from_frame(&frame.octets()).unwrap();
-        let outward = frame.macs[0] == DEVICE;
+        let packet = Packet::from_frame(&frame.octets().unwrap()).unwrap();
+        let outward = frame.source_mac == DEVICE;
         let key = flow_key(&frame);
         let begun_outward = self.flows.get(&key).copied();
         let mut expect: Vec<(usize, By)> = Vec::new();
@@ -174,20 +174,20 @@ impl Site {
             }
         }
         let gate = self.lab.gate();
-        let (before, arrived) = (gate.counters().unwrap(), self.lab.arrived(&frame));
-        self.lab.send(&frame);
-        let sum = || gate.counters().unwrap().sum();
+        let (before, arrived) = (gate.counters().unwrap(), self.lab.arrived(&frame).unwrap());
+        self.lab.send(&frame).unwrap();
+        let sum = || Ok(gate.counters()?.sum());
         if !expect.is_empty() {
-            assert!(self.lab.wait_for_more(before.sum(), sum), "{frame:?}: no rule decided");
+            assert!(Lab::wait_for_more(before.sum(), sum).unwrap(), "{frame:?}: no rule decided");
         }
         if passes {
             assert!(
-                self.lab.wait_for_more(arrived, || self.lab.arrived(&frame)),
+                Lab::wait_for_more(arrived, || self.lab.arrived(&frame)).unwrap(),
                 "{frame:?}: it did not pass"
             );
             self.flows.entry(key).or_insert(outward);
         } else {
-            assert_eq!(self.lab.arrived(&frame), arrived, "{frame:?}: it passed");
+            assert_eq!(self.lab.arrived(&frame).unwrap(), arrived, "{frame:?}: it passed");
         }
         let after = gate.counters().unwrap();
         for (index, by) in &expect {
@@ -208,15 +208,15 @@ fn way(plan: &Plan, frame: &Frame) -> Direction {
     let sends = if plan.macs.is_empty() {
         plan.addresses.contains(&frame.source)
     } else {
-        plan.macs.contains(&frame.macs[0])
+        plan.macs.contains(&frame.source_mac)
     };
     if sends { FROM } else { TO }
 }
 
 /// The same for both ways of a flow.
 fn flow_key(frame: &Frame) -> String {
-    let ports = if [6, 17].contains(&frame.protocol) { frame.ports } else { [0; 2] };
-    let mut ends = [(frame.source, ports[0]), (frame.destination, ports[1])];
+    let ports = if [6, 17].contains(&frame.protocol) { frame.ports } else { (0, 0) };
+    let mut ends = [(frame.source, ports.0), (frame.destination, ports.1)];
     ends.sort_unstable();
     format!("{} {ends:?}", frame.protocol)
 }
@@ -239,11 +239,12 @@ fn frame(text: &str) -> Frame {
     };
     let flag = |word: &str, flag: u8| if words.contains(&word) { flag } else { 0 };
     Frame {
-        macs: if outward { [DEVICE, GATE_LAN] } else { [NET, GATE_WAN] },
+        source_mac: Lab::macs(outward).0,
+        destination_mac: Lab::macs(outward).1,
         source: if outward { own } else { remote },
         destination: if outward { remote } else { own },
         protocol,
-        ports: if outward || protocol == 1 { [device, other] } else { [other, device] },
+        ports: if outward || protocol == 1 { (device, other) } else { (other, device) },
         flags: flag("SYN", SYN) | flag("ACK", ACK),
     }
 }

@@ -1,7 +1,6 @@
 //! Plans in a real kernel: network namespaces, recorded frames, and what passes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
-mod frame;
 mod kernel;
-mod lab;
+mod support;
 mod text;

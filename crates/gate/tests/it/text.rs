@@ -1,6 +1,6 @@
 //! The text of rulesets, and plans that give none.
 use crate::kernel::{entry, plan};
-use crate::lab::DEVICE;
+use gate::lab::DEVICE;
 use gate::nft::{RulesetRefused, ruleset};
 use wire::mud::Direction;
 use wire::plan::{Entry, Remote, RemoteKind};

@@ -211,6 +211,13 @@ fn plans_follow_their_devices_network() {
         for line in expect {
             assert!(lines.contains(line), "{line}: {lines}");
         }
+        let plan = stage.0.read("access plan", r#"{"device":"a"}"#).expect("a plan");
+        let read =
+            wire::plan::Plan::from_json(plan["plan"].as_str().expect("text").as_bytes()).expect("a plan");
+        assert_eq!(
+            (&plan["digest"], json!(read.digest().expect("a digest"))),
+            (&shown["active"], shown["active"].clone())
+        );
         // Of each device one plan is left.
         assert_eq!(stage.plans(), 2);
         // UDP from 192.0.2.1 to 192.0.2.60.

@@ -2,7 +2,7 @@
 use crate::support::openssl;
 use proptest::prelude::*;
 use std::net::IpAddr;
-use wire::packet::{Content, Datagram, Mac, Packet, PacketRefused, Segment};
+use wire::packet::{Content, Datagram, Frame, Mac, Packet, PacketRefused, SYN, Segment};
 use wire::plan::{Action, Direction, Entry, PLAN_VERSION, Plan, Remote, RemoteKind};
 use wire::prefix::{Family, Prefix};
 
@@ -124,6 +124,32 @@ fn frames_that_are_refused() {
     let mut version = frame(OUT, "2001:db8::1", "2001:db8::2", 17, &ports(1, 2));
     version[14] = 0x40;
     assert!(Packet::from_frame(&version).unwrap_err().to_string().contains("another version"));
+}
+
+#[test]
+fn frames_are_read_as_they_were_made() {
+    let made = |source: &str, destination: &str, protocol| Frame {
+        source_mac: Mac(DEVICE_MAC),
+        destination_mac: Mac(OTHER_MAC),
+        source: address(source),
+        destination: address(destination),
+        protocol,
+        ports: (200, 53),
+        flags: SYN,
+    };
+    for (source, destination) in [("192.0.2.1", "198.51.100.2"), ("2001:db8::1", "2001:db8::2")] {
+        for protocol in [1, 6, 17, 47, 58] {
+            let octets = made(source, destination, protocol).octets().unwrap();
+            let segment = match protocol {
+                6 | 17 => Segment::Ports { source: 200, destination: 53 },
+                1 | 58 => Segment::Icmp { kind: 200, code: 53 },
+                _ => Segment::Other,
+            };
+            let (source, destination) = (address(source), address(destination));
+            assert_eq!(datagram(&octets), Datagram { source, destination, protocol, segment });
+        }
+    }
+    assert_eq!(made("192.0.2.1", "2001:db8::2", 17).octets(), None);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Recorded frames: Ethernet with IPv4 or IPv6, and TCP, UDP or ICMP in it, as far as an enforcement
 //! plan judges them. Only headers are read; what a header says of lengths is held against the octets.
+mod frame;
+
+pub use frame::{ACK, Frame, SYN};
+
 use crate::limits::{PACKET_EXTENSION_HEADERS_MAX, PACKET_VLAN_TAGS_MAX};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
