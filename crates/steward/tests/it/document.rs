@@ -52,6 +52,7 @@ fn every_operation_is_called_from_the_document_alone() {
         access-activate: "device-unknown"
         access-judge: "device-unknown"
         access-locate: "device-unknown"
+        access-plan: "device-unknown"
         access-show: "device-unknown"
         birth-show: "birth-unknown"
         configuration-backup: "device-unknown"
