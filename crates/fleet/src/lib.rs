@@ -12,6 +12,7 @@ pub mod blob;
 pub mod configuration;
 pub mod control;
 pub mod device;
+pub mod discovery;
 pub mod door;
 pub mod id;
 pub mod limits;
@@ -44,6 +45,11 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<device::view::Rename>(),
     row::<device::view::Retire>(),
     row::<device::view::Claim>(),
+    row::<discovery::view::List>(),
+    row::<discovery::view::Show>(),
+    row::<discovery::view::Enter>(),
+    row::<discovery::view::Waive>(),
+    row::<discovery::view::Fetch>(),
     row::<onboarding::view::Admit>(),
     row::<onboarding::view::Show>(),
     row::<onboarding::view::Revoke>(),
@@ -101,6 +107,8 @@ pub const OPERATIONS: &[OperationRow] = &[
 pub const FOLDS: &[Fold] = &[
     fold::<device::Device>(),
     fold::<account::Account>(),
+    fold::<discovery::Discovery>(),
+    fold::<discovery::description::Description>(),
     fold::<onboarding::Onboarding>(),
     fold::<onboarding::anchor::Anchor>(),
     fold::<access::Access>(),
@@ -114,8 +122,11 @@ pub const FOLDS: &[Fold] = &[
 ];
 
 /// The rooms that hold blobs: one that none of them holds is swept.
-pub const BLOB_HOLDERS: &[blob::Holder] =
-    &[access::store::holds, provisioning::publication::store::publication_holds];
+pub const BLOB_HOLDERS: &[blob::Holder] = &[
+    access::store::holds,
+    discovery::description::store::description_holds,
+    provisioning::publication::store::publication_holds,
+];
 
 /// Every room's tables, in the order in which they are made.
 pub const MIGRATIONS: &[&[Migration]] = &[
@@ -123,6 +134,8 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     account::store::MIGRATIONS,
     blob::store::MIGRATIONS,
     device::store::MIGRATIONS,
+    discovery::store::MIGRATIONS,
+    discovery::description::store::MIGRATIONS,
     onboarding::store::MIGRATIONS,
     onboarding::anchor::store::MIGRATIONS,
     access::store::MIGRATIONS,
@@ -139,6 +152,7 @@ pub const MIGRATIONS: &[&[Migration]] = &[
 pub const SCRIPTS: &[&[Script]] = &[
     device::scripts::SCRIPTS,
     account::scripts::SCRIPTS,
+    discovery::scripts::SCRIPTS,
     onboarding::scripts::SCRIPTS,
     access::scripts::SCRIPTS,
     configuration::scripts::SCRIPTS,

@@ -74,3 +74,11 @@ pub const OPERATION_MINUTES_MAX: u32 = 40_320;
 pub const CONTACTS_MAX: usize = 500;
 /// How long a device at work may say nothing until it counts as silent: several check-ins.
 pub const SILENCE_SECONDS_MAX: i64 = 120;
+/// Tries to fetch a description that was never good, until a person asks for it again.
+pub const DESCRIPTION_TRIES_MAX: u32 = 8;
+/// The longest pause between two tries to fetch a description.
+pub const DESCRIPTION_PAUSE_MINUTES_MAX: i64 = 24 * 60;
+/// Lines that say what a description allows; the file itself says the rest.
+pub const DESCRIPTION_LINES_MAX: usize = 128;
+/// Why a description was refused, as far as it is kept.
+pub const DESCRIPTION_WHY_BYTES_MAX: usize = 1024;

@@ -7,6 +7,8 @@ use crate::control::Control;
 use crate::control::rules as control;
 use crate::device::rules as device;
 use crate::device::{Device, unused_name};
+use crate::discovery::description::{self, Description};
+use crate::discovery::{Discovery, believed, rules as discovery};
 use crate::onboarding::Onboarding;
 use crate::onboarding::rules as onboarding;
 use crate::refusal::Refusal;
@@ -29,10 +31,12 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
                     model: String::new(),
                     serial_number: introduction.serial_number.clone(),
                 };
-                cx.change::<Device>(subject, device::Command::Discover(identity)).map(drop)
+                cx.change::<Device>(subject, device::Command::Discover(identity))?;
+                named_by_idevid(cx, subject, introduction)
             }
             onboarding::Event::Admitted => {
                 cx.change::<Device>(subject, device::Command::Admit)?;
+                describe(cx, subject)?;
                 first_plan(cx, subject)
             }
             onboarding::Event::Enrolled | onboarding::Event::EnrolledUnmatched => {
@@ -47,6 +51,10 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
     }
     if let Some(access::Event::Proposed { .. }) = event.downcast_ref::<access::Event>() {
         return first_plan(cx, subject);
+    }
+    if let Some(discovery::Event::Stated { .. }) = event.downcast_ref::<discovery::Event>() {
+        want_description(cx, subject)?;
+        return describe(cx, subject);
     }
     if let Some(device::Event::Retired { why }) = event.downcast_ref::<device::Event>() {
         cx.change::<Control>(subject, control::Command::CancelAll { why: format!("retired: {why}") })?;
@@ -119,6 +127,47 @@ fn of_control(event: &control::Event) -> Option<configuration::Command> {
             Some(configuration::Command::Abandon { version, why })
         }
     }
+}
+
+/// What a device may reach follows from the description that is believed, once that is verified.
+///
+/// # Errors
+/// The refusal of the other room.
+pub fn describe(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
+    let Some((statement, known)) = believed(cx, subject)? else { return Ok(()) };
+    let Some(verified) = known.verified else { return Ok(()) };
+    let stage = Device::load(cx.tx, subject)?.and_then(|(state, _)| state.stage);
+    if [None, Some(device::Stage::Retired)].contains(&stage) {
+        return Ok(());
+    }
+    let description = access::Description { mud_url: statement.mud_url, digest: verified.file };
+    cx.change::<Access>(subject, access::Command::Describe(description)).map(drop)
+}
+
+/// RFC 8520 section 11: the maker signed where the description is.
+fn named_by_idevid(
+    cx: &mut Cx,
+    subject: &Subject,
+    introduction: &onboarding::Introduction,
+) -> Result<(), Refusal> {
+    if introduction.mud_url.is_empty() {
+        return Ok(());
+    }
+    let (mud_url, maker) = (introduction.mud_url.clone(), introduction.anchor.clone());
+    let statement = discovery::Statement { mud_url, maker, source: "its IDevID".into() };
+    let command = discovery::Command::State { assurance: discovery::Assurance::Signed, statement };
+    cx.change::<Discovery>(subject, command).map(drop)
+}
+
+/// What is believed is fetched. What anybody on the wire can say is not: it could name any server.
+fn want_description(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
+    let (state, _) = Discovery::load(cx.tx, subject)?.unwrap_or_default();
+    let Some((assurance, statement)) = state.believed() else { return Ok(()) };
+    if assurance < discovery::Assurance::Entered {
+        return Ok(());
+    }
+    let wanted = description::subject(subject, &statement.maker, &statement.mud_url);
+    cx.change::<Description>(&wanted, description::rules::Command::Want).map(drop)
 }
 
 /// A device whose life here is over stays where it is.

@@ -36,3 +36,5 @@ pub const EVENT_STREAMS_MAX: usize = 64;
 pub const EVENT_STREAM_SECONDS_MAX: u64 = 600;
 /// What waits for one of them to take it.
 pub const WAITING_EVENTS_MAX: usize = 1;
+/// Descriptions that are fetched at once.
+pub const DESCRIPTION_FETCHES_MAX: usize = 8;

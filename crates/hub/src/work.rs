@@ -1,8 +1,8 @@
-//! What rooms want done outside of their transactions: descriptions to be published, plans to
-//! be compiled. A room says what; the
-//! steps are its door's; the outcome goes back to it as a command.
+//! What rooms want done outside of their transactions: descriptions to be published and to be fetched, plans
+//! to be compiled. A room says what; the steps are its door's; the outcome goes back to it as a command.
 use crate::blobs::Blobs;
 use crate::desk::Desk;
+use crate::limits::DESCRIPTION_FETCHES_MAX;
 use crate::signers::Signers;
 use fleet::access::Access;
 use fleet::access::compile::{Compiled, Surroundings, compile};
@@ -10,6 +10,8 @@ use fleet::access::controller::Controller;
 use fleet::access::store::surroundings;
 use fleet::access::view as access;
 use fleet::audit::rules::Link;
+use fleet::discovery::description::Description;
+use fleet::discovery::description::{door as description_door, view as description};
 use fleet::door::Step;
 use fleet::permission::Session;
 use fleet::provisioning::publication::Publication;
@@ -19,10 +21,12 @@ use fleet::room::{Room, Subject};
 use fleet::time::Millis;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use wire::limits::MUD_FILE_BYTES_MAX;
 use wire::mud::MudFile;
 
@@ -38,7 +42,7 @@ pub struct Bell(Arc<Notify>);
 impl Bell {
     /// Rings when an entry of `links` may mean work. The store calls it.
     pub fn committed(&self, links: &[Link]) {
-        let rooms = [Publication::NAME, Access::NAME, Controller::NAME];
+        let rooms = [Publication::NAME, Description::NAME, Access::NAME, Controller::NAME];
         if links.iter().any(|link| rooms.contains(&link.entry.room.as_str())) {
             self.0.notify_one();
         }
@@ -59,11 +63,19 @@ pub struct Worker {
     pub bell: Bell,
 }
 
+/// Descriptions that are being fetched, and what they are called.
+#[derive(Default)]
+struct Fetching {
+    tasks: JoinSet<String>,
+    names: HashSet<String>,
+}
+
 impl Worker {
     /// Works until it is dropped.
     pub async fn run(self) {
+        let (worker, mut fetching) = (Arc::new(self), Fetching::default());
         loop {
-            let pause = match self.look().await {
+            let pause = match worker.look(&mut fetching).await {
                 Ok(()) => Duration::from_secs(LOOK_EVERY_SECONDS),
                 Err(refusal) => {
                     tracing::warn!(
@@ -74,14 +86,26 @@ impl Worker {
                     Duration::from_secs(PAUSE_SECONDS)
                 }
             };
-            // A ring during the look is kept.
-            let _ = tokio::time::timeout(pause, self.bell.0.notified()).await;
+            tokio::select! {
+                // A ring during the look is kept.
+                () = worker.bell.0.notified() => {}
+                Some(done) = fetching.tasks.join_next() => match done {
+                    Ok(name) => drop(fetching.names.remove(&name)),
+                    // Which one it was is not known: none is thought to be running that is not.
+                    Err(_) => fetching.names.clear(),
+                },
+                () = tokio::time::sleep(pause) => {}
+            }
         }
     }
 
-    async fn look(&self) -> Result<(), Refusal> {
-        self.publish().await?;
-        self.make_plans().await
+    /// Each kind of work gets its turn, whatever became of the others.
+    async fn look(self: &Arc<Self>, fetching: &mut Fetching) -> Result<(), Refusal> {
+        let published = self.publish().await;
+        let fetched = self.fetch(fetching).await;
+        let told = self.tell().await;
+        let planned = self.make_plans().await;
+        published.and(fetched).and(told).and(planned)
     }
 
     /// Compiles the plans that are wanted.
@@ -124,6 +148,39 @@ impl Worker {
             .await
     }
 
+    /// Begins to fetch what is due, side by side: a slow server holds up nobody else's description.
+    async fn fetch(self: &Arc<Self>, fetching: &mut Fetching) -> Result<(), Refusal> {
+        let session = self.session("fetch");
+        let due: Vec<description::Work> = self.ask(&session, description::Due {}).await?;
+        for work in due {
+            let name = format!("{} {}", work.maker, work.mud_url);
+            if fetching.names.len() >= DESCRIPTION_FETCHES_MAX || !fetching.names.insert(name.clone()) {
+                continue;
+            }
+            let (worker, session) = (self.clone(), session.clone());
+            fetching.tasks.spawn(async move {
+                if !worker.drive(description_door::fetch(work, now()), &session).await {
+                    // Its outcome was not written: not at once again.
+                    tokio::time::sleep(Duration::from_secs(PAUSE_SECONDS)).await;
+                }
+                name
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells devices of descriptions that were verified, a few at a time.
+    async fn tell(&self) -> Result<(), Refusal> {
+        let session = self.session("describe");
+        let untold: Vec<description::Tell> = self.ask(&session, description::Untold {}).await?;
+        for mut tell in untold {
+            while let Some(after) = self.ask::<Option<String>>(&session, tell.clone()).await? {
+                tell.after = after;
+            }
+        }
+        Ok(())
+    }
+
     /// Checks and signs what shall be published.
     async fn publish(&self) -> Result<(), Refusal> {
         let session = self.session("publish");
@@ -132,22 +189,24 @@ impl Worker {
             let file = self.blobs.get(&session, work.file.clone(), MUD_FILE_BYTES_MAX).await;
             let step = match file {
                 Ok(file) => publication_door::publish(work, file, now()),
-                Err(refusal) if refusal.sort == Sort::TooMuch => {
-                    publication_door::settle(work, Err(refusal.detail))
-                }
-                Err(refusal) => return Err(refusal),
+                // The disk may have room later.
+                Err(refusal) if refusal.sort == Sort::Later => return Err(refusal),
+                Err(refusal) => publication_door::settle(work, Err(refusal.detail)),
             };
             self.drive(step, &session).await;
         }
         Ok(())
     }
 
-    async fn drive(&self, step: Step, session: &Session) {
+    /// Whether the work came to its end.
+    async fn drive(&self, step: Step, session: &Session) -> bool {
         let answer = self.signers.drive(&self.desk, step, session).await;
-        if answer.status >= 300 {
-            let why = String::from_utf8_lossy(&answer.body).into_owned();
-            tracing::warn!(status = answer.status, why, "a room's work was not done");
+        if answer.status < 300 {
+            return true;
         }
+        let why = String::from_utf8_lossy(&answer.body).into_owned();
+        tracing::warn!(status = answer.status, why, "a room's work was not done");
+        false
     }
 
     async fn ask<T: DeserializeOwned>(

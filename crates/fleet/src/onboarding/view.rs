@@ -11,7 +11,7 @@ use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room, Subject};
 use crate::text::Label;
 use crate::time::{Millis, Shown};
-use crate::{access, device};
+use crate::{access, device, discovery};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,13 @@ impl Operation for Admit {
 
     fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
         let (subject, _) = device::find(cx, self.device.as_str())?;
+        let (before, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
+        if before.introduction.is_some()
+            && !before.admitted
+            && let Some(hindrance) = discovery::hindrance(cx, &subject)?
+        {
+            return Err(hindrance);
+        }
         let state = cx.change::<Onboarding>(&subject, Command::Admit)?;
         Ok(view(&subject, state))
     }
@@ -295,7 +302,9 @@ pub(super) fn introduced(cx: &mut Cx, introduction: Introduction) -> Result<Subj
     let (before, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
     let admission = admission(cx, &introduction.anchor)?;
     cx.change::<Onboarding>(&subject, Command::Introduce(introduction))?;
-    if before.introduction.is_none() && !before.barred && admission == Admission::Automatic {
+    // The rule is asked at every request: a description may have been verified since the last one.
+    let by_rule = !before.admitted && !before.barred && admission == Admission::Automatic;
+    if by_rule && discovery::hindrance(cx, &subject)?.is_none() {
         cx.change::<Onboarding>(&subject, Command::Admit)?;
     }
     Ok(subject)

@@ -109,7 +109,7 @@ fn a_device_joins_by_a_voucher() {
         return;
     }
     let maker = Running::start();
-    factory(&maker, &format!("https://{}", maker.people));
+    factory(&maker, &format!("https://{}", maker.people), "");
     let operator = operator(&maker);
     let folder = operator.folder.path();
     write(&operator, &pledge_says(&operator), "idevid");
@@ -181,7 +181,7 @@ fn what_a_pledge_may_not_say_is_refused_and_nobody_is_asked() {
     }
     let maker = Running::start();
     let masa = Masa::start(&maker);
-    factory(&maker, &format!("https://{}", masa.address));
+    factory(&maker, &format!("https://{}", masa.address), "");
     bear_device(&maker, "B2");
     for file in ["idevid.pem", "idevid.key"] {
         copy((&maker, file), (&maker, &file.replace("idevid", "other")));
@@ -249,7 +249,7 @@ fn openssl_and_the_masa_take_the_registrars_request() {
     }
     let maker = Running::start();
     let masa = Masa::start(&maker);
-    factory(&maker, &format!("https://{}", masa.address));
+    factory(&maker, &format!("https://{}", masa.address), "");
     let operator = operator(&maker);
     let folder = operator.folder.path();
     admit(&operator);
@@ -300,7 +300,7 @@ fn what_the_masa_says_reaches_the_pledge() {
     }
     let maker = Running::start();
     let masa = Masa::start(&maker);
-    factory(&maker, &format!("https://{}", masa.address));
+    factory(&maker, &format!("https://{}", masa.address), "");
     let operator = operator(&maker);
     admit(&operator);
     let check = |status: u16, content_type: &str, body: &str, more: &[(&str, &str)], expect: (&str, &str)| {
@@ -345,7 +345,7 @@ fn whom_the_registrar_does_not_ask() {
     }
     let maker = Running::start();
     let masa = Masa::start(&maker);
-    factory(&maker, &format!("https://{}", masa.address));
+    factory(&maker, &format!("https://{}", masa.address), "");
     bear_device(&maker, "A1");
     let servers = read(&maker, "hub/ca.pem");
     for (loopback, servers, status, expect) in

@@ -360,16 +360,16 @@ impl Drop for OpenConnection {
 /// A manufacturer's hub with one device that was born by curl: `idevid.pem` and `idevid.key`.
 pub fn born(serial_number: &str) -> Running {
     let hub = Running::start();
-    factory(&hub, "https://masa.example");
+    factory(&hub, "https://masa.example", "https://mud.example/lamp-7.json");
     bear_device(&hub, serial_number);
     hub
 }
 
-/// The hub of a manufacturer whose devices name `masa_url`.
-pub fn factory(hub: &Running, masa_url: &str) {
+/// The hub of a manufacturer whose devices name `masa_url` and `mud_url`.
+pub fn factory(hub: &Running, masa_url: &str, mud_url: &str) {
     let product = json!({
         "product": "lamp-7", "hardware_type": "1.3.6.1.4.1.32473.7",
-        "mud_url": "https://mud.example/lamp-7.json", "masa_url": masa_url,
+        "mud_url": mud_url, "masa_url": masa_url,
     });
     hub.ask("product add", product).expect("offered");
     hub.ask("account add", json!({"account": "line-1", "permission": "operate"})).expect("added");
@@ -435,6 +435,8 @@ fn a_revoked_device_asks_again_and_no_rule_admits_it() {
     request(hub.folder.path(), "ldevid", "/serialNumber=A1");
     let enrol = "/.well-known/est/simpleenroll";
     let ask = || curl(&hub, Some("idevid"), enrol, Some(("application/pkcs10", "ldevid.b64")));
+    assert_eq!(ask().status, "202", "its description is not verified");
+    hub.ask("description waive", json!({"device": "lumen-A1", "why": "a test"})).expect("waived");
     assert_eq!(ask().status, "200", "{}", said(&hub));
     hub.ask("onboarding revoke", json!({"device": "lumen-A1", "why": "its key leaked"})).expect("revoked");
     assert_eq!(stage(&hub, "lumen-A1"), "expected");

@@ -4,6 +4,7 @@ mod blobs;
 mod brski;
 mod checkins;
 mod credentials;
+mod discovery;
 mod est;
 mod fetch;
 mod masa;

@@ -93,18 +93,28 @@ impl Running {
         self.runtime.block_on(self.desk.own(&session, call))
     }
 
-    /// Asks until `good` takes the answer, for as long as a busy machine may need.
+    /// Asks until `good` takes the answer.
     pub fn ask_until(&self, operation: &str, arguments: &Json, good: impl Fn(&Json) -> bool) -> Json {
+        let mut answer = self.ask(operation, arguments.clone());
+        self.until(operation, || {
+            answer = self.ask(operation, arguments.clone());
+            answer.as_ref().is_ok_and(&good)
+        });
+        answer.expect("it is good")
+    }
+
+    /// Waits until `done`, for as long as a busy machine may need.
+    pub fn until(&self, what: &str, mut done: impl FnMut() -> bool) {
         for _ in 0..600 {
-            match self.ask(operation, arguments.clone()) {
-                Ok(answer) if good(&answer) => return answer,
-                _ => self.runtime.block_on(async {
-                    let never = std::future::pending::<()>();
-                    let _ = tokio::time::timeout(std::time::Duration::from_millis(50), never).await;
-                }),
+            if done() {
+                return;
             }
+            self.runtime.block_on(async {
+                let never = std::future::pending::<()>();
+                let _ = tokio::time::timeout(std::time::Duration::from_millis(50), never).await;
+            });
         }
-        panic!("{operation} {arguments}: still {:?}", self.ask(operation, arguments.clone()));
+        panic!("{what}: it does not come");
     }
 
     /// The bytes as a blob of this hub.
