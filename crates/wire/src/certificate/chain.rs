@@ -20,7 +20,7 @@ pub enum Purpose {
     /// 5.5.4, RFC 7030 section 3.6.1).
     Registrar,
     /// A signer of vouchers or manifests: an extended key usage, if there is one, names a purpose
-    /// of signing.
+    /// of signing, and it is no device's IDevID.
     Signature,
     /// A signer of MUD files: as [`Signature`](Self::Signature), and the key usage is there with
     /// digitalSignature (RFC 8520 section 13.2).
@@ -185,6 +185,13 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainRefuse
     if !usage_fits {
         return Err(ChainRefused::KeyUsage(purpose));
     }
+    // A maker's authority may stand over its devices and over its signers: a stolen device must not
+    // sign vouchers or descriptions for the others.
+    let of_device =
+        leaf.hardware_module_name().is_some() || leaf.mud_url().is_some() || leaf.masa_url().is_some();
+    if of_device && matches!(purpose, Purpose::Signature | Purpose::MudSignature) {
+        return Err(ChainRefused::Device(purpose));
+    }
     // RFC 5280 section 4.2.1.12: if present, one of the purposes indicated.
     let allowed: &[Oid] = match purpose {
         Purpose::Device => &[oid::CLIENT_AUTH, oid::ANY_PURPOSE],
@@ -235,6 +242,9 @@ pub enum ChainRefused {
     /// The leaf's extended key usage does not allow the purpose.
     #[error("the extended key usage does not allow {0:?} (RFC 5280 section 4.2.1.12)")]
     ExtendedKeyUsage(Purpose),
+    /// The leaf is a device's identity, which speaks for that device alone.
+    #[error("an IDevID (IEEE 802.1AR) is not for {0:?}: a device speaks for itself alone")]
+    Device(Purpose),
     /// The path has more than [`CHAIN_CERTIFICATES_MAX`] certificates.
     #[error("the path is longer than {CHAIN_CERTIFICATES_MAX} certificates")]
     TooLong,

@@ -55,6 +55,7 @@ fn purposes() {
     check(&masa(), Purpose::Registrar, ChainRefused::ExtendedKeyUsage(Purpose::Registrar));
     check(&ldevid(), Purpose::Signature, ChainRefused::ExtendedKeyUsage(Purpose::Signature));
     check(&idevid(), Purpose::MudSignature, ChainRefused::KeyUsage(Purpose::MudSignature));
+    check(&idevid(), Purpose::Signature, ChainRefused::Device(Purpose::Signature));
     check(&ldevid(), Purpose::Authority, ChainRefused::KeyUsage(Purpose::Authority));
     check(&intermediate("Sub"), Purpose::Signature, ChainRefused::KeyUsage(Purpose::Signature));
 }
