@@ -1,9 +1,16 @@
 //! What a hub does with URLs that strangers named. A hub is the server: no other program is needed.
 use crate::support::Running;
+use axum::Router;
+use axum::response::Redirect;
 use fleet::door::{Outgoing, Reply};
 use fleet::refusal::Refusal;
 use hub::fetch::Fetcher;
-use std::net::TcpListener;
+use io::FileKey;
+use io::http::server::{ServerLimits, serve};
+use io::tls::Identity;
+use io::tls::server::people_config;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use wire::Certificate;
 
 fn authority(hub: &Running, file: &str) -> Vec<Certificate> {
@@ -23,6 +30,20 @@ fn outgoing(hub: &Running, target: &str) -> Outgoing {
 
 fn ask(hub: &Running, loopback: bool, outgoing: &Outgoing) -> Result<Reply, Refusal> {
     hub.runtime.block_on(Fetcher::new(loopback, vec![hub.people]).ask(outgoing))
+}
+
+/// A server that sends everybody away, with the hub's certificate.
+fn redirecting(hub: &Running) -> SocketAddr {
+    let chain = authority(hub, "hub/server.pem").iter().map(|it| it.der().to_vec()).collect();
+    let signer = Arc::new(FileKey::open(&hub.path("hub/server.key")).expect("a key"));
+    let tls = people_config(&Identity { chain, signer }).expect("TLS");
+    let router = Router::new().fallback(async || Redirect::to("/healthz"));
+    hub.runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        tokio::spawn(serve(listener, tls, ServerLimits::default(), router, std::future::pending()));
+        address
+    })
 }
 
 #[test]
@@ -56,7 +77,8 @@ fn what_cannot_be_fetched_says_why() {
     check(&|o| o.url = format!("https://{free}/"), "server-away");
     check(&|o| o.servers = authority(&hub, "hub/factory.pem"), "server-refused");
     check(&|o| o.servers.clear(), "server-refused");
-    check(&|o| o.url = o.url.replace("/healthz", "/"), "redirected");
+    let elsewhere = redirecting(&hub);
+    check(&|o| o.url = format!("https://{elsewhere}/"), "redirected");
     check(&|o| o.url = o.url.replace("/healthz", "/api/v1/openapi.json"), "bad-reply");
     let missing = outgoing(&hub, "/api/v1/nothing");
     assert_eq!(ask(&hub, true, &missing).expect("a reply is a reply").status, 404);
