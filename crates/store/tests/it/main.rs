@@ -18,3 +18,4 @@ mod scripts;
 mod sequences;
 mod support;
 mod tampering;
+mod vouchers;
