@@ -75,29 +75,38 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
     openssl_accepts_what_it_leaves(&data);
 }
 
-/// `openssl cms -verify` of every device's voucher and voucher-request, and not with one byte changed.
+/// `openssl cms -verify` of the description and of every device's voucher and voucher-request, and not with
+/// one byte changed.
 fn openssl_accepts_what_it_leaves(data: &Path) {
-    let maker = data.join("manufacturer/factory.pem");
-    let accepts = |file: &Path| {
-        let words = ["cms", "-verify", "-inform", "DER", "-purpose", "any", "-out", "/dev/null", "-CAfile"];
+    let hub = data.join("manufacturer");
+    let accepts = |words: &[&str], file: &Path| {
         let mut openssl = std::process::Command::new("openssl");
-        openssl.args(words).arg(&maker).arg("-in").arg(file).stderr(Stdio::null());
+        openssl.args(["cms", "-verify", "-inform", "DER", "-purpose", "any", "-out", "/dev/null", "-CAfile"]);
+        openssl.arg(hub.join("factory.pem")).args(words).arg(file).stderr(Stdio::null());
         openssl.status().expect("openssl runs").success()
+    };
+    let check = |words: &[&str], file: &Path, changed_at: usize| {
+        assert!(accepts(words, file), "{}", file.display());
+        let mut bytes = std::fs::read(file).expect("read");
+        bytes[changed_at] ^= 1;
+        let changed = data.join("changed");
+        std::fs::write(&changed, &bytes).expect("written");
+        assert!(!accepts(words, &changed), "{} with one byte changed", file.display());
     };
     let devices: Vec<_> = std::fs::read_dir(data.join("devices")).expect("devices").collect();
     assert_eq!(devices.len(), 5);
     for device in devices {
         for name in ["voucher.vcj", "voucher-request.vcj"] {
-            let file = device.as_ref().expect("a device").path().join(name);
-            assert!(accepts(&file), "{}", file.display());
-            let mut bytes = std::fs::read(&file).expect("read");
             // Within the signed JSON, which begins after some 60 bytes of CMS.
-            bytes[200] ^= 1;
-            let changed = data.join("changed");
-            std::fs::write(&changed, &bytes).expect("written");
-            assert!(!accepts(&changed), "{} with one byte changed", file.display());
+            check(&["-in"], &device.as_ref().expect("a device").path().join(name), 200);
         }
     }
+    let published =
+        run(&["product", "description", "lamp-7", "--json", "--data", text(&hub)]).exits(0).json();
+    let blob = |name: &str| hub.join("blobs").join(published[name].as_str().expect("a digest"));
+    let (file, signature) = (blob("file"), blob("signature"));
+    check(&["-binary", "-in", text(&signature), "-content"], &file, 100);
+    check(&["-binary", "-content", text(&file), "-in"], &signature, 100);
 }
 
 #[test]
