@@ -5,7 +5,8 @@
 //! and as many run in one process as it has memory for.
 //!
 //! Today a device joins and renews. It trusts the domain by a certificate that somebody laid into its
-//! folder, or by a voucher of its manufacturer (RFC 8995). Not yet: desired state, updates.
+//! folder, or by a voucher of its manufacturer (RFC 8995). [`upgrade`] keeps its firmware running and takes
+//! another one in its place. Not yet: desired state.
 //!
 //! Absent: everything that a hub decides. No decision rests on the device's wall clock: time is
 //! counted by the monotonic clock, and the server's `Date`, which TLS vouches for, says how old a
@@ -13,5 +14,6 @@
 pub mod limits;
 pub mod machine;
 pub mod shell;
+pub mod upgrade;
 
 pub use shell::{AgentError, Settings, run};

@@ -41,3 +41,27 @@ pub const SLEEP_HOURS_MAX: u64 = 24;
 
 /// From a request to the last byte of its answer: an authority may take its time to sign.
 pub const REQUEST_SECONDS_MAX: u64 = 60;
+
+/// The largest firmware image.
+pub const IMAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The largest piece of an image that is asked for at once.
+pub const PIECE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Failures in a row, without a byte in between, after which a download is given up.
+pub const FETCH_FAILURES_MAX: u32 = 8;
+
+/// How often a firmware on trial is started if power goes before it is healthy.
+pub const TRIAL_STARTS_MAX: u32 = 3;
+
+/// Manifests that are remembered because their firmware was not healthy.
+pub const FAILED_MANIFESTS_MAX: usize = 8;
+
+/// How long a firmware may take until it answers.
+pub const HEALTH_SECONDS_MAX: u64 = 60;
+
+/// The longest line of a firmware that is listened to.
+pub const FIRMWARE_LINE_BYTES_MAX: usize = 256;
+
+/// The largest file of a slot beside its image, and the largest `slots/state`.
+pub const SLOT_FILE_BYTES_MAX: usize = 128 * 1024;

@@ -89,7 +89,7 @@ pub fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+pub(crate) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
     let path = path.to_owned();
     move |source| {
         if is_disk_full(&source) {
@@ -397,7 +397,7 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn sync_folder_of(path: &Path) -> Result<(), FileError> {
+pub(crate) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
     let folder = folder_of(path);
     File::open(&folder)
         .and_then(|opened| opened.sync_all())

@@ -10,6 +10,7 @@ pub mod files;
 pub mod http;
 pub mod key;
 pub mod limits;
+pub mod pieces;
 pub mod random;
 pub mod tls;
 

@@ -255,7 +255,7 @@ impl Trouble {
 }
 
 /// At most [`WORDS_CHARS_MAX`] characters of somebody else's text, without control characters.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS_CHARS_MAX).collect()
 }
 

@@ -38,6 +38,7 @@ mod state;
 mod voucher;
 
 pub use check::{AnchorsRefused, LdevidRefused, ServerRefused, check_server};
+pub(crate) use message::shortened;
 pub use message::{
     Answer, Change, Failure, FirstTrust, Identity, Imprint, Input, Inventory, Output, Request, Trouble, Trust,
 };

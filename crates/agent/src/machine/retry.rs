@@ -32,7 +32,7 @@ impl Default for Timers {
 impl Timers {
     /// The wait after the failure number `failures` (from 1) in a row: twice as long each time, half
     /// of it by chance, so that devices that failed together do not come back together.
-    pub(super) fn backoff(&self, failures: u32, random: u128) -> u64 {
+    pub(crate) fn backoff(&self, failures: u32, random: u128) -> u64 {
         let doubled = self.backoff_min.max(1).saturating_mul(1 << failures.saturating_sub(1).min(32));
         let longest = doubled.min(self.backoff_max);
         longest / 2 + upto(random, longest - longest / 2)

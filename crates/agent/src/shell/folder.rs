@@ -6,6 +6,7 @@ use io::files::{
     FileError, FolderLock, create_private_dir, read_limited, remove_durably, remove_leftovers, write_atomic,
 };
 use io::key::KeyError;
+use io::pieces;
 use io::tls::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,14 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// [`FileError`].
     fn remove(&self, path: &Path) -> Result<(), FileError>;
+
+    /// Writes a piece of a file, which ends with it, durably.
+    ///
+    /// # Errors
+    /// [`FileError`]: then the file may end anywhere behind `offset`.
+    fn append(&self, path: &Path, offset: u64, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        pieces::append(path, offset, bytes, mode)
+    }
 }
 
 /// The machine's own disk.

@@ -97,7 +97,7 @@ async fn live(
 ) -> Result<(), AgentError> {
     let (path, disk) = (path.to_owned(), settings.disk.clone());
     let (folder, inventory) = blocking(move || Folder::open(&path, disk)).await?;
-    let clock = Clock(Instant::now());
+    let clock = Clock::start();
     let resumed = Pledge::resume(&settings.registrar, settings.timers, inventory, clock.moment());
     let (mut pledge, mut output) = resumed.inspect_err(|_| show(settings, Stage::GivenUp))?;
     let mut device = Device { folder: Arc::new(folder), line: Line::new(registrar), clock };
@@ -166,15 +166,20 @@ impl Device {
 }
 
 /// The monotonic clock, counted from the device's start.
-struct Clock(Instant);
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(Instant);
 
 impl Clock {
-    fn moment(&self) -> Moment {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
         let now = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
         Moment { now, random: u128::from_ne_bytes(io::random::fill()) }
     }
 
-    async fn sleep_until(&self, until: u64) {
+    pub(crate) async fn sleep_until(&self, until: u64) {
         let left = Duration::from_millis(until).saturating_sub(self.0.elapsed());
         tokio::time::sleep(left.min(Duration::from_secs(SLEEP_HOURS_MAX * 3600))).await;
     }

@@ -10,3 +10,4 @@ mod served;
 mod shell;
 mod support;
 mod table;
+mod upgrade;

@@ -1,0 +1,369 @@
+//! Which firmware runs: started, watched, tried, taken back. Without I/O.
+use super::device::{Content, Device, Launch, Slot};
+use super::record::{Record, Trial};
+use crate::limits::TRIAL_STARTS_MAX;
+use crate::machine::{Misplaced, Moment, Timers, shortened};
+use wire::control::{FirmwareNotKept, FirmwareReport, Running};
+use wire::suit::Reason;
+
+/// The one thing to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Read what a slot holds, and measure its image. Answered by [`Input::Loaded`].
+    Load(Slot),
+    /// Have this on the disk. Answered by [`Input::Stored`] or [`Input::Failed`].
+    Store(Record),
+    /// Start the slot's image. Answered by [`Input::Started`] or [`Input::Failed`].
+    Start {
+        /// Which.
+        slot: Slot,
+        /// `suit-parameter-invoke-args`.
+        arguments: Option<Vec<u8>>,
+    },
+    /// Watch the firmware, until this moment if there is one. Answered by [`Input::Healthy`],
+    /// [`Input::Ended`] or [`Input::Woken`], or by what became of an offer.
+    Watch(Option<u64>),
+    /// End the firmware, if it runs. Answered by [`Input::Stopped`].
+    Stop,
+    /// No firmware runs: do nothing until this moment. Answered by [`Input::Woken`], or by what became
+    /// of an offer.
+    Wait(u64),
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// What the slot holds.
+    Loaded(Content),
+    /// The disk has it.
+    Stored,
+    /// The device could not do it.
+    Failed(String),
+    /// The image runs.
+    Started,
+    /// It has answered.
+    Healthy,
+    /// It ended by itself.
+    Ended(String),
+    /// It was ended.
+    Stopped,
+    /// Time has passed.
+    Woken,
+    /// A slot holds a new firmware.
+    Try(Slot),
+    /// An offer was refused, or did not get here.
+    NotTaken(FirmwareNotKept),
+}
+
+impl Input {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Loaded(_) => "a slot's content",
+            Self::Stored => "the disk's success",
+            Self::Failed(_) => "a failure",
+            Self::Started => "a start",
+            Self::Healthy => "an answer of the firmware",
+            Self::Ended(_) => "the firmware's end",
+            Self::Stopped => "a stop",
+            Self::Woken => "time",
+            Self::Try(_) | Self::NotTaken(_) => "an offer",
+        }
+    }
+}
+
+/// The firmware that runs and has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// From where.
+    pub slot: Slot,
+    /// Its manifest's sequence number.
+    pub sequence_number: u64,
+    /// Its manifest's digest.
+    pub manifest: [u8; 32],
+}
+
+#[derive(Debug)]
+enum State {
+    /// A slot is being read; these come next.
+    Loading(Slot, Vec<Slot>),
+    /// The start of a trial is being noted.
+    Counting(Launch, Record),
+    Starting(Launch),
+    /// It runs and has not answered yet.
+    Proving(Launch, u64),
+    /// It has answered, and that is being noted.
+    Confirming(Launch, Record),
+    Running(Launch),
+    /// Something is being noted that holds even if the disk fails.
+    Noting(Next),
+    /// The firmware is being ended.
+    Stopping(Next),
+    /// Nothing runs.
+    Pausing(u64),
+    Over,
+}
+
+/// What comes after noting or stopping.
+#[derive(Debug)]
+enum Next {
+    /// A slot is chosen, from all.
+    Choose,
+    /// A slot is chosen, from these.
+    Load(Vec<Slot>),
+    /// The firmware is ended, then a slot is chosen.
+    Stop,
+    /// It was on trial, or confirmed, and is not healthy.
+    Failed(Launch, String),
+    /// Nothing runs for a while.
+    Pause,
+    /// The firmware is watched on.
+    Watch(Box<State>),
+}
+
+/// Keeps a firmware running: the one on trial if there is one, else the one that was confirmed, else
+/// whatever the other slot holds.
+#[derive(Debug)]
+pub struct Keeper {
+    device: Device,
+    timers: Timers,
+    health_millis: u64,
+    record: Record,
+    failures: u32,
+    state: State,
+}
+
+impl Keeper {
+    /// Begins with what was remembered.
+    pub fn begin(device: Device, timers: Timers, health_millis: u64, record: Record) -> (Self, Output) {
+        let state = State::Over;
+        let mut it = Self { device, timers, health_millis, record, failures: 0, state };
+        let output = it.choose();
+        (it, output)
+    }
+
+    /// What is remembered.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The firmware that runs and was confirmed.
+    pub fn runs(&self) -> Option<Runs> {
+        match &self.state {
+            State::Running(it) if !self.is_trial(it) => {
+                Some(Runs { slot: it.slot, sequence_number: it.sequence_number, manifest: it.manifest })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an offer may be looked at: no firmware is on its way to prove itself.
+    pub fn is_settled(&self) -> bool {
+        self.record.trial.is_none() && matches!(self.state, State::Running(_) | State::Pausing(_))
+    }
+
+    /// What the hub is told.
+    pub fn report(&self) -> FirmwareReport {
+        let running =
+            self.runs().map(|it| Running { sequence_number: it.sequence_number, manifest: it.manifest });
+        FirmwareReport { running, not_kept: self.record.not_kept.clone() }
+    }
+
+    /// Takes how it went and says what is next.
+    ///
+    /// # Errors
+    /// [`Misplaced`] for an input that answers another output.
+    pub fn step(&mut self, moment: Moment, input: Input) -> Result<Output, Misplaced> {
+        let state = std::mem::replace(&mut self.state, State::Over);
+        Ok(match (state, input) {
+            (State::Loading(slot, left), Input::Loaded(content)) => self.loaded(moment, slot, left, &content),
+            (State::Counting(launch, record), Input::Stored) => {
+                self.record = record;
+                self.start(launch)
+            }
+            // Started without a note, it could be started for ever.
+            (State::Counting(..), Input::Failed(_)) => self.pause(moment),
+            (State::Starting(launch), Input::Started) => {
+                let until = moment.now.saturating_add(self.health_millis);
+                self.watch(State::Proving(launch, until))
+            }
+            (State::Starting(launch), Input::Failed(why)) => {
+                self.not_healthy(moment, launch, &format!("it cannot be started: {why}"))
+            }
+            (State::Proving(launch, _), Input::Healthy) => self.healthy(launch),
+            (State::Proving(launch, _), Input::Ended(why)) => self.not_healthy(moment, launch, &why),
+            (State::Proving(launch, _), Input::Woken) => {
+                let why = format!("it did not answer within {} ms", self.health_millis);
+                self.stop(Next::Failed(launch, why))
+            }
+            (State::Confirming(launch, record), Input::Stored) => {
+                self.record = record;
+                self.watch(State::Running(launch))
+            }
+            (State::Confirming(launch, _), Input::Failed(_)) => {
+                self.state = State::Running(launch);
+                Output::Watch(Some(self.backed_off(moment)))
+            }
+            // It could not be noted before.
+            (State::Running(launch), Input::Woken) => self.healthy(launch),
+            (State::Running(launch), Input::Healthy) => self.watch(State::Running(launch)),
+            (State::Running(launch), Input::Ended(why)) if self.is_trial(&launch) => {
+                self.not_healthy(moment, launch, &why)
+            }
+            (State::Running(_), Input::Ended(_)) => self.pause(moment),
+            (State::Noting(next), Input::Stored | Input::Failed(_)) => self.then(moment, next),
+            (State::Stopping(next), Input::Stopped) => self.then(moment, next),
+            (State::Pausing(_), Input::Woken) => self.choose(),
+            (State::Running(_) | State::Proving(..), Input::Try(slot)) => self.put_on_trial(slot, Next::Stop),
+            (State::Pausing(_), Input::Try(slot)) => self.put_on_trial(slot, Next::Choose),
+            (
+                state @ (State::Running(_) | State::Proving(..) | State::Pausing(_)),
+                Input::NotTaken(not_kept),
+            ) => self.mention(moment, not_kept, Next::Watch(Box::new(state))),
+            (state, input) => {
+                self.state = state;
+                return Err(Misplaced { input: input.name(), state: "something else" });
+            }
+        })
+    }
+
+    fn choose(&mut self) -> Output {
+        let confirmed = self.record.confirmed.map_or(Slot::A, |(slot, _)| slot);
+        let mut slots = vec![confirmed, confirmed.other()];
+        if let Some(trial) = self.record.trial {
+            slots.sort_by_key(|slot| *slot != trial.slot);
+        }
+        self.load(slots)
+    }
+
+    fn load(&mut self, mut slots: Vec<Slot>) -> Output {
+        let first = slots.remove(0);
+        self.state = State::Loading(first, slots);
+        Output::Load(first)
+    }
+
+    fn load_or_pause(&mut self, moment: Moment, slots: Vec<Slot>) -> Output {
+        if slots.is_empty() { self.pause(moment) } else { self.load(slots) }
+    }
+
+    fn loaded(&mut self, moment: Moment, slot: Slot, left: Vec<Slot>, content: &Content) -> Output {
+        let on_trial = self.record.trial.filter(|trial| trial.slot == slot);
+        let confirmed = self.record.confirmed.is_some_and(|(confirmed, _)| confirmed == slot);
+        match self.device.judge(slot, content) {
+            Err(not_kept) if on_trial.is_some() => {
+                self.record.trial = None;
+                self.note(not_kept, Next::Choose)
+            }
+            // The confirmed one is not what it was. An empty slot is nobody's fault.
+            Err(not_kept) if confirmed => self.mention(moment, not_kept, Next::Load(left)),
+            Err(_) => self.load_or_pause(moment, left),
+            Ok(launch) if confirmed => self.start(launch),
+            Ok(launch) if self.record.failed.contains(&launch.manifest) => self.load_or_pause(moment, left),
+            Ok(launch) => match on_trial.map_or(0, |trial| trial.starts) {
+                TRIAL_STARTS_MAX.. => {
+                    let why = format!("it was started {TRIAL_STARTS_MAX} times and never confirmed");
+                    self.not_healthy(moment, launch, &why)
+                }
+                starts => {
+                    let trial = Some(Trial { slot, starts: starts + 1 });
+                    let record = Record { trial, ..self.record.clone() };
+                    self.state = State::Counting(launch, record.clone());
+                    Output::Store(record)
+                }
+            },
+        }
+    }
+
+    fn is_trial(&self, launch: &Launch) -> bool {
+        self.record.trial.is_some_and(|trial| trial.slot == launch.slot)
+    }
+
+    fn start(&mut self, launch: Launch) -> Output {
+        let output = Output::Start { slot: launch.slot, arguments: launch.arguments.clone() };
+        self.state = State::Starting(launch);
+        output
+    }
+
+    fn healthy(&mut self, launch: Launch) -> Output {
+        self.failures = 0;
+        let confirmed = Some((launch.slot, launch.sequence_number));
+        let record = Record { confirmed, trial: None, ..self.record.clone() };
+        if record == self.record {
+            return self.watch(State::Running(launch));
+        }
+        self.state = State::Confirming(launch, record.clone());
+        Output::Store(record)
+    }
+
+    /// A trial is over and the other slot's turn has come; a confirmed firmware is started again later.
+    fn not_healthy(&mut self, moment: Moment, launch: Launch, why: &str) -> Output {
+        let not_kept = FirmwareNotKept {
+            sequence_number: Some(launch.sequence_number),
+            manifest: Some(launch.manifest),
+            tried: true,
+            reason: Reason::OperationFailed.name().into(),
+            why: shortened(why),
+        };
+        if !self.is_trial(&launch) {
+            return self.mention(moment, not_kept, Next::Pause);
+        }
+        self.record.trial = None;
+        self.record.add_failed(launch.manifest);
+        self.note(not_kept, Next::Choose)
+    }
+
+    /// Notes it, unless it is noted already.
+    fn mention(&mut self, moment: Moment, not_kept: FirmwareNotKept, next: Next) -> Output {
+        if self.record.not_kept.as_ref() == Some(&not_kept) {
+            return self.then(moment, next);
+        }
+        self.note(not_kept, next)
+    }
+
+    fn note(&mut self, not_kept: FirmwareNotKept, next: Next) -> Output {
+        self.record.not_kept = Some(not_kept);
+        self.state = State::Noting(next);
+        Output::Store(self.record.clone())
+    }
+
+    fn put_on_trial(&mut self, slot: Slot, next: Next) -> Output {
+        self.record.trial = Some(Trial { slot, starts: 0 });
+        self.state = State::Noting(next);
+        Output::Store(self.record.clone())
+    }
+
+    fn then(&mut self, moment: Moment, next: Next) -> Output {
+        match next {
+            Next::Choose => self.choose(),
+            Next::Load(slots) => self.load_or_pause(moment, slots),
+            Next::Stop => self.stop(Next::Choose),
+            Next::Failed(launch, why) => self.not_healthy(moment, launch, &why),
+            Next::Pause => self.pause(moment),
+            Next::Watch(state) => self.watch(*state),
+        }
+    }
+
+    fn stop(&mut self, next: Next) -> Output {
+        self.state = State::Stopping(next);
+        Output::Stop
+    }
+
+    fn watch(&mut self, state: State) -> Output {
+        let output = match &state {
+            State::Proving(_, until) => Output::Watch(Some(*until)),
+            State::Pausing(until) => Output::Wait(*until),
+            _ => Output::Watch(None),
+        };
+        self.state = state;
+        output
+    }
+
+    fn pause(&mut self, moment: Moment) -> Output {
+        let until = self.backed_off(moment);
+        self.watch(State::Pausing(until))
+    }
+
+    fn backed_off(&mut self, moment: Moment) -> u64 {
+        self.failures = self.failures.saturating_add(1);
+        moment.now.saturating_add(self.timers.backoff(self.failures, moment.random))
+    }
+}

@@ -1,0 +1,454 @@
+//! Firmware as real processes: taken up, tried, taken back; and power that goes at every step on the disk.
+use crate::support::TestKey;
+use agent::machine::{Moment, Timers};
+use agent::shell::{Disk, LocalDisk};
+use agent::upgrade::message::{KeeperInput, KeeperOutput};
+use agent::upgrade::{
+    Content, Device, Keeper, Patience, Record, Settings, Slot, Source, Trial, UpgradeError, keep, lay,
+};
+use io::FileKey;
+use io::files::FileError;
+use io::key::KeyError;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use wire::control::FirmwareReport;
+use wire::digest::sha256;
+use wire::suit::{ComponentId, Release, Uuid};
+
+/// Answers and runs on.
+const GOOD: &str = "#!/bin/sh\nread line\necho starting\necho healthy\nread line\n";
+/// Runs and never answers.
+const SILENT: &str = "#!/bin/sh\nread line\nread line\n";
+/// Ends at once.
+const ENDING: &str = "#!/bin/sh\nexit 3\n";
+
+/// A maker and its devices.
+struct Maker {
+    key: TestKey,
+    device: Device,
+}
+
+impl Maker {
+    fn new() -> Self {
+        let (key, vendor_id) = (TestKey::new(), Uuid::of_vendor("maker.example"));
+        let device = Device {
+            authors: vec![key.public()],
+            component: ComponentId(vec![b"firmware".to_vec()]),
+            vendor_id,
+            class_id: vendor_id.of_class("lamp"),
+            device_id: None,
+        };
+        Self { key, device }
+    }
+
+    fn release(&self, sequence_number: u64, image: &[u8]) -> Release {
+        Release {
+            sequence_number,
+            component: self.device.component.clone(),
+            vendor_id: self.device.vendor_id,
+            class_id: self.device.class_id,
+            image_digest: sha256(image),
+            image_size: image.len() as u64,
+            uri: format!("https://maker.example/{sequence_number}"),
+            reference_uri: None,
+            text: None,
+        }
+    }
+
+    fn envelope(&self, sequence_number: u64, image: &[u8]) -> Vec<u8> {
+        self.release(sequence_number, image).envelope(&self.key).unwrap()
+    }
+
+    /// A folder with firmware 1.
+    fn folder(&self) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        lay(folder.path(), &self.device, &self.envelope(1, GOOD.as_bytes()), GOOD.as_bytes()).unwrap();
+        folder
+    }
+
+    fn settings(&self) -> Settings {
+        let timers = Timers { backoff_min: 1, backoff_max: 20, ..Timers::default() };
+        let patience = Patience { health: 20_000, timers };
+        Settings { patience, ..Settings::new(self.device.clone()) }
+    }
+}
+
+/// An image of more than one piece that behaves as `script` does.
+fn large(script: &str) -> Vec<u8> {
+    [script.as_bytes(), b"exit\n", &vec![b'#'; 300 * 1024]].concat()
+}
+
+/// Serves one payload, loses a request now and then, and remembers what was asked for.
+#[derive(Clone)]
+struct Payload {
+    bytes: Vec<u8>,
+    asked: Arc<Mutex<Vec<(u64, u64)>>>,
+    /// Which requests, counted from 1, are lost.
+    loses: fn(usize) -> bool,
+}
+
+impl Payload {
+    fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), asked: Arc::default(), loses: |_| false }
+    }
+
+    fn asked(&self) -> Vec<(u64, u64)> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Source for Payload {
+    async fn piece(&self, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+        assert!(uri.starts_with("https://maker.example/"), "{uri}");
+        let count = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push((offset, length));
+            asked.len()
+        };
+        if (self.loses)(count) {
+            return Err("the line was cut".into());
+        }
+        let rest = &self.bytes[usize::try_from(offset).unwrap()..];
+        Ok(rest[..rest.len().min(usize::try_from(length).unwrap())].to_vec())
+    }
+}
+
+/// Keeps the firmware of a device until its report is as wanted.
+async fn run(
+    folder: &Path,
+    settings: Settings,
+    offer: Option<Vec<u8>>,
+    source: Payload,
+    enough: impl Fn(&FirmwareReport) -> bool,
+) -> Result<FirmwareReport, UpgradeError> {
+    run_or_die(folder, settings, offer, source, enough, std::future::pending()).await
+}
+
+/// As [`run`], or until `death`.
+async fn run_or_die(
+    folder: &Path,
+    settings: Settings,
+    offer: Option<Vec<u8>>,
+    source: Payload,
+    enough: impl Fn(&FirmwareReport) -> bool,
+    death: impl Future<Output = ()>,
+) -> Result<FirmwareReport, UpgradeError> {
+    let (offers, offered) = watch::channel(None);
+    let (report, mut shown) = watch::channel(FirmwareReport::default());
+    offers.send_replace(offer);
+    let settings = Settings { report: Some(Arc::new(report)), ..settings };
+    let done = async {
+        tokio::select! {
+            _ = shown.wait_for(|report| enough(report)) => {}
+            () = death => {}
+        }
+    };
+    keep(folder, settings, offered, source, done).await?;
+    let last = shown.borrow().clone();
+    Ok(last)
+}
+
+fn running(report: &FirmwareReport) -> Option<u64> {
+    report.running.map(|it| it.sequence_number)
+}
+
+fn state(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("slots/state")).unwrap()
+}
+
+#[tokio::test]
+async fn a_firmware_takes_the_place_of_another() {
+    let (maker, image) = (Maker::new(), large(GOOD));
+    let folder = maker.folder();
+    let source = Payload::of(&image);
+    let offer = Some(maker.envelope(2, &image));
+    let report =
+        run(folder.path(), maker.settings(), offer.clone(), source.clone(), |it| running(it) == Some(2));
+    assert_eq!(report.await.unwrap().not_kept, None);
+    let pieces = [(0, 256 * 1024), (256 * 1024, image.len() as u64 - 256 * 1024)];
+    assert_eq!(source.asked(), pieces);
+    assert_eq!(state(folder.path()), "confirmed b 2\n");
+    // The next one goes to the first slot, and what runs is not taken again.
+    let third = large("#!/bin/sh\nread line\necho healthy\nread line\n");
+    let source = Payload::of(&third);
+    let offer = Some(maker.envelope(3, &third));
+    run(folder.path(), maker.settings(), offer.clone(), source, |it| running(it) == Some(3)).await.unwrap();
+    assert_eq!(state(folder.path()), "confirmed a 3\n");
+    let nothing = Payload::of(b"");
+    run(folder.path(), maker.settings(), offer, nothing.clone(), |it| running(it) == Some(3)).await.unwrap();
+    assert!(nothing.asked().is_empty());
+}
+
+#[tokio::test]
+async fn one_that_is_not_healthy_is_taken_back() {
+    let maker = Maker::new();
+    for (script, why) in [(SILENT, "it did not answer within 1500 ms"), (ENDING, "it ended: exit status: 3")]
+    {
+        let folder = maker.folder();
+        let settings = || {
+            let mut settings = maker.settings();
+            settings.patience.health = 1500;
+            settings
+        };
+        let source = Payload::of(script.as_bytes());
+        let offer = maker.envelope(2, script.as_bytes());
+        let back = |it: &FirmwareReport| running(it) == Some(1) && it.not_kept.is_some();
+        let report = run(folder.path(), settings(), Some(offer.clone()), source, back).await.unwrap();
+        let not_kept = report.not_kept.unwrap();
+        assert_eq!((not_kept.sequence_number, not_kept.tried), (Some(2), true));
+        assert_eq!(
+            (not_kept.why.as_str(), not_kept.reason.as_str()),
+            (why, "suit-report-reason-operation-failed")
+        );
+        // It is remembered, and not tried again.
+        let source = Payload::of(b"");
+        let report = run(folder.path(), settings(), Some(offer), source.clone(), back).await.unwrap();
+        assert_eq!(report.not_kept, Some(not_kept));
+        assert!(source.asked().is_empty());
+        // A way forward: a new release with a higher number.
+        let third = Payload::of(GOOD.as_bytes());
+        let offer = Some(maker.envelope(3, GOOD.as_bytes()));
+        run(folder.path(), settings(), offer, third, |it| running(it) == Some(3)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_for_the_device_is_refused() {
+    let maker = Maker::new();
+    let other = Uuid::of_vendor("other.example");
+    let good = maker.release(2, GOOD.as_bytes());
+    let stranger = good.envelope(&TestKey::new()).unwrap();
+    let mut damaged = maker.envelope(2, GOOD.as_bytes());
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let by_maker = |release: Release| release.envelope(&maker.key).unwrap();
+    let check = |name: &'static str, offer: Vec<u8>, reason: &'static str, why: &'static str| {
+        (name, offer, reason, why)
+    };
+    let offers = [
+        check(
+            "lower",
+            by_maker(Release { sequence_number: 0, ..good.clone() }),
+            "condition-failed",
+            "lower than the current one, 1",
+        ),
+        check("signature", stranger, "unauthorised", "the signature does not verify"),
+        check("a byte", damaged, "unauthorised", "changed after signing"),
+        check("no envelope", b"firmware".to_vec(), "cbor-parse", "malformed"),
+        check(
+            "vendor",
+            by_maker(Release { vendor_id: other, ..good.clone() }),
+            "condition-failed",
+            "suit-condition-vendor-identifier failed",
+        ),
+        check(
+            "class",
+            by_maker(Release { class_id: other, ..good.clone() }),
+            "condition-failed",
+            "suit-condition-class-identifier failed",
+        ),
+        check(
+            "component",
+            by_maker(Release { component: ComponentId(vec![vec![1]]), ..good.clone() }),
+            "component-unsupported",
+            "no component",
+        ),
+        check(
+            "size",
+            by_maker(Release { image_size: 1 << 40, ..good.clone() }),
+            "operation-failed",
+            "1099511627776 bytes",
+        ),
+        check(
+            "digest",
+            by_maker(Release { image_digest: [7; 32], ..good.clone() }),
+            "condition-failed",
+            "suit-condition-image-match failed",
+        ),
+        check(
+            "a server's bytes",
+            by_maker(Release { image_size: GOOD.len() as u64 + 1, ..good.clone() }),
+            "operation-failed",
+            "0 bytes came where 1 to 1 were asked for",
+        ),
+    ];
+    for (name, offer, reason, why) in offers {
+        let folder = maker.folder();
+        let refused = |it: &FirmwareReport| running(it) == Some(1) && it.not_kept.is_some();
+        let source = Payload::of(GOOD.as_bytes());
+        let report =
+            run(folder.path(), maker.settings(), Some(offer), source.clone(), refused).await.unwrap();
+        let not_kept = report.not_kept.unwrap();
+        assert_eq!(not_kept.reason, format!("suit-report-reason-{reason}"), "{name}");
+        assert!(not_kept.why.contains(why), "{name}: {}", not_kept.why);
+        assert!(!not_kept.tried);
+        assert_eq!(not_kept.sequence_number.is_some(), not_kept.manifest.is_some(), "{name}");
+        let fetched = matches!(name, "digest" | "a server's bytes");
+        assert_eq!(source.asked().is_empty(), !fetched, "{name}");
+        assert!(!folder.path().join("slots/b/image").exists() || name == "a server's bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_image_is_not_started() {
+    let maker = Maker::new();
+    let folder = maker.folder();
+    let image = folder.path().join("slots/a/image");
+    let changed = GOOD.replace("starting", "startinG");
+    std::fs::write(&image, &changed).unwrap();
+    let told = |it: &FirmwareReport| it.not_kept.is_some();
+    let report = run(folder.path(), maker.settings(), None, Payload::of(b""), told).await.unwrap();
+    assert_eq!(running(&report), None);
+    let not_kept = report.not_kept.unwrap();
+    assert!(
+        not_kept.why.starts_with("suit-condition-image-match failed in suit-validate"),
+        "{}",
+        not_kept.why
+    );
+    assert_eq!((not_kept.sequence_number, not_kept.tried), (Some(1), false));
+    // The same release, offered again, mends it.
+    let source = Payload::of(GOOD.as_bytes());
+    let offer = Some(maker.envelope(1, GOOD.as_bytes()));
+    run(folder.path(), maker.settings(), offer, source, |it| running(it) == Some(1)).await.unwrap();
+    assert_eq!(state(folder.path()).lines().next(), Some("confirmed b 1"));
+    // With a good one in the other slot, the device helps itself.
+    let newer = large(GOOD);
+    let offer = Some(maker.envelope(2, &newer));
+    run(folder.path(), maker.settings(), offer, Payload::of(&newer), |it| running(it) == Some(2))
+        .await
+        .unwrap();
+    std::fs::write(&image, b"#!/bin/sh\n").unwrap();
+    let report = run(folder.path(), maker.settings(), None, Payload::of(b""), |it| running(it) == Some(1));
+    assert_eq!(report.await.unwrap().not_kept.unwrap().sequence_number, Some(2));
+}
+
+#[tokio::test]
+async fn a_download_goes_on_where_it_was_broken_off() {
+    let (maker, image) = (Maker::new(), large(GOOD));
+    let folder = maker.folder();
+    let offer = Some(maker.envelope(2, &image));
+    // The second request and all that follow are lost: given up after eight.
+    let source = Payload { loses: |count| count > 1, ..Payload::of(&image) };
+    let report =
+        run(folder.path(), maker.settings(), offer.clone(), source.clone(), |it| it.not_kept.is_some());
+    assert_eq!(report.await.unwrap().not_kept.unwrap().why, "the line was cut");
+    assert_eq!(source.asked().len(), 9);
+    // The first request is lost once more; then only the rest is asked for.
+    let source = Payload { loses: |count| count == 1, ..Payload::of(&image) };
+    run(folder.path(), maker.settings(), offer, source.clone(), |it| running(it) == Some(2)).await.unwrap();
+    let rest = (256 * 1024, image.len() as u64 - 256 * 1024);
+    assert_eq!(source.asked(), [rest, rest]);
+}
+
+/// A disk that does so many steps, and then nothing any more.
+struct Dying {
+    left: AtomicUsize,
+    /// Whether the last step is still done, and only its success is not heard of.
+    done_last: bool,
+    dead: AtomicBool,
+    died: watch::Sender<bool>,
+}
+
+impl Dying {
+    fn step(&self, path: &Path, work: impl FnOnce() -> Result<(), FileError>) -> Result<(), FileError> {
+        let lives = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lives).is_ok() {
+            return work();
+        }
+        if !self.dead.swap(true, Ordering::SeqCst) && self.done_last {
+            work()?;
+        }
+        self.died.send_replace(true);
+        let source = std::io::Error::other("the power is gone");
+        Err(FileError::Failed { doing: "write", path: path.to_owned(), source })
+    }
+}
+
+impl Disk for Dying {
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        self.step(path, || LocalDisk.write(path, bytes, mode))
+    }
+
+    fn make_key(&self, path: &Path) -> Result<FileKey, KeyError> {
+        LocalDisk.make_key(path)
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), FileError> {
+        self.step(path, || LocalDisk.remove(path))
+    }
+
+    fn append(&self, path: &Path, offset: u64, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        // Half of a piece may be there.
+        if self.left.load(Ordering::SeqCst) == 0 && !self.dead.load(Ordering::SeqCst) && !self.done_last {
+            LocalDisk.append(path, offset, &bytes[..bytes.len() / 2], mode)?;
+        }
+        self.step(path, || LocalDisk.append(path, offset, bytes, mode))
+    }
+}
+
+#[tokio::test]
+async fn power_may_go_at_every_step() {
+    let maker = Maker::new();
+    let image = large(GOOD);
+    for done_last in [false, true] {
+        for steps in 0.. {
+            let folder = maker.folder();
+            let offer = Some(maker.envelope(2, &image));
+            let (died, mut dead) = watch::channel(false);
+            let (left, gone) = (AtomicUsize::new(steps), AtomicBool::new(false));
+            let disk = Arc::new(Dying { left, done_last, dead: gone, died });
+            let settings = Settings { disk: disk.clone(), ..maker.settings() };
+            let death = async move { drop(dead.wait_for(|dead| *dead).await) };
+            let done = |it: &FirmwareReport| running(it) == Some(2);
+            let payload = Payload::of(&image);
+            run_or_die(folder.path(), settings, offer.clone(), payload, done, death).await.unwrap();
+            let crashed = disk.dead.load(Ordering::SeqCst);
+            // At once, whatever stands there, some good firmware runs, without a network.
+            let some = |it: &FirmwareReport| it.running.is_some();
+            let alone = run(folder.path(), maker.settings(), None, Payload::of(b""), some).await.unwrap();
+            assert!(alone.not_kept.is_none(), "step {steps}: {alone:?}");
+            // And with one, the upgrade is finished.
+            let payload = Payload::of(&image);
+            run(folder.path(), maker.settings(), offer, payload, |it| running(it) == Some(2)).await.unwrap();
+            assert_eq!(std::fs::read(folder.path().join("slots/b/image")).unwrap(), image);
+            assert_eq!(state(folder.path()), "confirmed b 2\n");
+            if !crashed {
+                // No old image, envelope, two pieces, on trial, started, confirmed.
+                assert_eq!(steps, 7);
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_trial_is_not_begun_for_ever() {
+    let (maker, now) = (Maker::new(), Moment { now: 0, random: 0 });
+    let content = |number| Content {
+        envelope: Some(maker.envelope(number, GOOD.as_bytes())),
+        image: Some(sha256(GOOD.as_bytes())),
+    };
+    let trial = |starts| Some(Trial { slot: Slot::B, starts });
+    for (starts, tried) in [(0, true), (2, true), (3, false)] {
+        let record = Record { confirmed: Some((Slot::A, 1)), trial: trial(starts), ..Record::default() };
+        let timers = Timers::default();
+        let (mut keeper, output) = Keeper::begin(maker.device.clone(), timers, 1000, record.clone());
+        assert_eq!(output, KeeperOutput::Load(Slot::B));
+        let output = keeper.step(now, KeeperInput::Loaded(content(2))).unwrap();
+        let KeeperOutput::Store(noted) = output else { panic!("{output:?}") };
+        if tried {
+            assert_eq!(noted, Record { trial: trial(starts + 1), ..record });
+            // What cannot be noted is not started.
+            let output = keeper.step(now, KeeperInput::Failed("no disk".into())).unwrap();
+            assert!(matches!(output, KeeperOutput::Wait(_)));
+            continue;
+        }
+        assert_eq!((noted.trial, noted.failed.len()), (None, 1));
+        assert_eq!(keeper.step(now, KeeperInput::Stored), Ok(KeeperOutput::Load(Slot::A)));
+        let output = keeper.step(now, KeeperInput::Loaded(content(1))).unwrap();
+        assert_eq!(output, KeeperOutput::Start { slot: Slot::A, arguments: None });
+    }
+}
