@@ -47,3 +47,6 @@ pub const BLOB_BYTES_MAX: usize = hub::limits::BLOB_BYTES_MAX as usize;
 pub const BACKUP_FILES_MAX: usize = 1_000_000;
 /// A backup's list of its files: a path and a digest each.
 pub const BACKUP_INDEX_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// How long a plan of the demo may take to be made anew.
+pub const DEMO_PLAN_SECONDS_MAX: u64 = 20;

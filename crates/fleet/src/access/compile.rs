@@ -19,8 +19,8 @@ pub struct Surroundings {
     pub addresses: Vec<IpAddr>,
     /// Where the device reaches its hub.
     pub hub: Vec<SocketAddr>,
-    /// The addresses of names.
-    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// The hosts of names.
+    pub names: BTreeMap<String, Vec<Prefix>>,
     /// The hosts that are registered for a class (RFC 8520 section 4.6).
     pub controllers: BTreeMap<String, Vec<Prefix>>,
     /// The hosts that are registered for the device's MUD URL (RFC 8520 section 4.7).
@@ -246,7 +246,7 @@ impl Compiler<'_> {
             // RFC 8520 section 8: inet:host, so an address may stand there.
             let members = match name.parse::<IpAddr>() {
                 Ok(address) => vec![Prefix::from(address)],
-                Err(_) => prefixes(around.names.get(name)),
+                Err(_) => around.names.get(name).cloned().unwrap_or_default(),
             };
             remotes.push(Remote::new(RemoteKind::Name, name.clone(), of_family(members)));
         }

@@ -1,23 +1,14 @@
-//! Plans and descriptions in words, one line for each entry. Pure.
-use super::compile::{Surroundings, compile};
+//! Plans in words, one line for each entry. Pure.
 use std::fmt::Write;
-use wire::mud::{Direction, MudFile};
+use wire::mud::Direction;
 use wire::packet::protocol;
-use wire::plan::{Action, Entry, Plan, PlanRefused, Remote, RemoteKind};
+use wire::plan::{Action, Entry, Plan, Remote, RemoteKind};
 use wire::prefix::Family;
 
 /// What a plan lets pass and what it drops, in its order.
 pub fn explain(plan: &Plan) -> Vec<String> {
     let last = "drop everything else in both directions (RFC 8520 section 5)".to_string();
     plan.entries.iter().map(line).chain([last]).collect()
-}
-
-/// What a device with this description would be allowed, before anything is known of its network.
-///
-/// # Errors
-/// [`PlanRefused`] when the description is larger than a plan may be.
-pub fn explain_file(file: &MudFile) -> Result<Vec<String>, PlanRefused> {
-    Ok(explain(&compile("", Some(file), &Surroundings::default())?.plan))
 }
 
 fn line(entry: &Entry) -> String {

@@ -14,7 +14,7 @@
 //! | any | remove (retired or revoked) | no plan, no description, no address |
 //!
 //! Absent: files (the hub brings the description), packets on a wire (a gate enforces; here they are
-//! judged). Not yet: addresses of names (a gate's forwarder will give them, RFC 9726), plans made anew
+//! judged). Not yet: addresses of names that are not registered (a gate's forwarder will give them, RFC 9726), plans made anew
 //! when another device of the same manufacturer joins, plans fetched by gates.
 pub mod compile;
 pub mod controller;

@@ -224,6 +224,11 @@ pub fn surroundings(tx: &mut dyn Tx, subject: &Subject, file: &MudFile) -> Resul
         {
             around.controllers.insert(class.clone(), member_list(tx, organisation, class)?);
         }
+        for name in [&matches.source_dnsname, &matches.destination_dnsname].into_iter().flatten() {
+            if !around.names.contains_key(name) {
+                around.names.insert(name.clone(), member_list(tx, organisation, name)?);
+            }
+        }
         let same = matches.same_manufacturer.then(|| file.authority());
         for maker in matches.manufacturer.as_deref().into_iter().chain(same) {
             if !around.manufacturers.contains_key(maker) {

@@ -1,7 +1,7 @@
 //! The rules by table, a kept sample of every stored event, and descriptions compiled and judged.
 use super::compile::{Compiled, Surroundings, compile};
 use super::controller::rules as controller;
-use super::explain::{explain, explain_file};
+use super::explain::explain;
 use super::rules::{Command, Description, Event, Location, Made, Refusal, State, apply, decide};
 use crate::time::Millis;
 use serde_json::json;
@@ -149,7 +149,7 @@ fn around() -> Surroundings {
         macs: vec![MAC],
         addresses: addresses(&["192.0.2.1", "2001:db8::1"]),
         hub: vec!["198.51.100.1:8443".parse().unwrap()],
-        names: [("service.example.com".into(), addresses(&["203.0.113.1", "2001:db8:1::1"]))].into(),
+        names: [("service.example.com".into(), prefixes(&["203.0.113.1/32", "2001:db8:1::1/128"]))].into(),
         controllers: [
             ("urn:ietf:params:mud:dns".into(), prefixes(&["192.0.2.53/32"])),
             ("https://maker.example/bridge".into(), prefixes(&["192.0.2.60/32", "192.0.2.61/32"])),
@@ -378,5 +378,6 @@ fn plans_in_words() {
         "accept to the class hub (198.51.100.1/32): TCP over IPv4, its port 8443, begun by the device (steward/hub)"
     );
     assert!(lines.last().unwrap().starts_with("drop everything else"));
-    assert!(explain_file(&described).unwrap()[4].contains("service.example.com (no address known)"));
+    let nowhere = compile("lamp", Some(&described), &Surroundings::default()).unwrap();
+    assert!(explain(&nowhere.plan).join(" ").contains("service.example.com (no address known)"));
 }

@@ -30,6 +30,12 @@ pub async fn hide_an_action(scene: &mut Scene) -> Result<(), Failure> {
     at_rest(scene, |database| patch(database, "device retire", "device renamE", |_| true)).await
 }
 
+/// The journal tells of no active plan.
+pub async fn hide_the_plans(scene: &mut Scene) -> Result<(), Failure> {
+    let (told, hidden) = (r#"{"event":"activated""#, r#"{"event":"activateD""#);
+    at_rest(scene, |database| patch(database, told, hidden, |_| true)).await
+}
+
 /// A device gets another's name in the file, behind the unique index' back.
 pub async fn give_a_name_twice(scene: &mut Scene) -> Result<(), Failure> {
     let planned = scene.plan.list();

@@ -1,4 +1,5 @@
 //! The factory: its line gives every device its IDevID, at the door of the manufacturer's hub.
+use super::access::UPDATE_HOST;
 use super::device::DeviceFolder;
 use super::hubs::HubProcess;
 use super::plan::Planned;
@@ -26,8 +27,6 @@ const PRODUCT: &str = "lamp-7";
 const HARDWARE: &str = "1.3.6.1.4.1.32473.7";
 /// The account of the factory's line.
 const LINE: &str = "line-1";
-/// Where the product gets its updates.
-const UPDATE_HOST: &str = "updates.lumen.example";
 /// When its description was written: 2026-11-22.
 const DESCRIBED_AT: i64 = 1_795_349_461_000;
 /// Between two looks at whether it is signed.

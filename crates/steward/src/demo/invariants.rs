@@ -2,7 +2,7 @@
 //! be made false.
 use super::scene::Scene;
 use super::story::expectation;
-use super::{damage, damage_joined, imprinted, joined};
+use super::{access, damage, damage_joined, imprinted, joined};
 use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::settings::READY_FILE;
@@ -110,6 +110,16 @@ pub const INVARIANTS: &[Invariant] = &[
         name: "vouchers-logged-once",
         check: |s| Box::pin(imprinted::vouchers_logged_once(s)),
         damage: |s| Box::pin(imprinted::exchange_the_voucher(s)),
+    },
+    Invariant {
+        name: "plans-precede-ldevids",
+        check: |s| Box::pin(access::plans_precede_ldevids(s)),
+        damage: |s| Box::pin(damage::hide_the_plans(s)),
+    },
+    Invariant {
+        name: "described-passes",
+        check: |s| Box::pin(access::described_passes(s)),
+        damage: |s| Box::pin(access::forget_who_answers(s)),
     },
     Invariant {
         name: "retired-get-no-byte",

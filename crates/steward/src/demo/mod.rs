@@ -4,8 +4,9 @@
 //! `plan.rs` says which devices there are, `hubs.rs` runs the hubs, `story.rs` plays, `factory.rs` bears
 //! the devices and `site.rs` runs them, each in the folder of `device.rs`. `invariants.rs` lists what
 //! must hold afterwards (`joined.rs`: of births and certificates; `imprinted.rs`:
-//! of vouchers), and `damage.rs` and
+//! of vouchers; `access.rs`: of plans), and `damage.rs` and
 //! `damage_joined.rs` make each of it false, once, on demand.
+mod access;
 mod damage;
 mod damage_joined;
 mod device;
@@ -41,7 +42,7 @@ const SEED: u64 = 1;
 /// Between two steps that a person watches.
 const PACE_MILLIS: u64 = 300;
 /// The step of the story that is not there yet.
-const ENDS_BEFORE: &str = "description";
+const ENDS_BEFORE: &str = "configuration";
 
 /// The words of `steward demo`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +66,9 @@ pub struct DemoWords {
     #[arg(long = "break", value_name = "INVARIANT",
           value_parser = PossibleValuesParser::new(INVARIANTS.iter().map(|i| i.name)))]
     damage: Option<String>,
+    /// Load a device's plan into the packet filter of a network namespace and send packets through it; needs root
+    #[arg(long, value_name = "HOW")]
+    enforce: Option<Enforce>,
     /// Milliseconds between two steps [default: 300; 0 with --headless]
     #[arg(long, value_name = "MILLISECONDS")]
     pace: Option<u64>,
@@ -76,9 +80,17 @@ pub struct DemoWords {
     kill: Option<String>,
 }
 
+/// How plans are enforced.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Enforce {
+    /// By the nftables of this machine's kernel
+    Nft,
+}
+
 impl DemoWords {
     /// What the hubs are told, and when this process kills itself.
     fn tell(&self, curtain: &mut Curtain) -> Result<Option<KillAt>, Failure> {
+        curtain.enforces = matches!(self.enforce, Some(Enforce::Nft));
         if let Some(config) = &self.postgres {
             curtain.operator.extend(["--postgres".into(), config.clone()]);
         }
@@ -178,6 +190,7 @@ async fn summary(scene: &mut Scene, invariants: Map<String, Json>, begin: Instan
         "devices": counts["total"],
         "onboarded": onboarded.len(),
         "retired": counts["retired"],
+        "access": scene.access,
         "invariants": invariants,
         "chapters": scene.chapters,
         "journal_entries": entries.len(),

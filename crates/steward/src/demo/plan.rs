@@ -101,6 +101,11 @@ impl Plan {
         (self.seed % u64::from(self.devices)) as usize
     }
 
+    /// The one whose packets are told: one that is expected, and not the retired one if there are two.
+    pub fn guarded(self) -> usize {
+        self.claimed().unwrap_or(0)
+    }
+
     /// The one that is retired and claimed anew, if there are two.
     pub fn claimed(self) -> Option<usize> {
         (self.devices > 1).then(|| (self.retired() + 1) % self.devices as usize)

@@ -26,6 +26,8 @@ pub struct Curtain {
     plan: Plan,
     pace: Duration,
     aside: bool,
+    /// Whether plans are enforced by this machine's kernel.
+    pub enforces: bool,
     /// Words for the `steward serve` of the operator's hub.
     pub operator: Vec<String>,
     /// Words for the `steward serve` of the manufacturer's hub.
@@ -59,6 +61,10 @@ pub struct Scene {
     pub written: Vec<Written>,
     /// The chapters that have begun.
     pub chapters: Vec<Chapter>,
+    /// What came of the chapter on access.
+    pub access: Json,
+    /// Whether plans are enforced by this machine's kernel.
+    pub enforces: bool,
     folder: PathBuf,
     pace: Duration,
     aside: bool,
@@ -67,7 +73,8 @@ pub struct Scene {
 impl Curtain {
     /// A scene in `folder`. `aside` says that standard output is for the summary alone.
     pub fn new(folder: PathBuf, plan: Plan, pace: Duration, aside: bool) -> Self {
-        Curtain { folder, plan, pace, aside, operator: Vec::new(), manufacturer: Vec::new() }
+        let (operator, manufacturer) = (Vec::new(), Vec::new());
+        Curtain { folder, plan, pace, aside, enforces: false, operator, manufacturer }
     }
 
     /// Starts both hubs.
@@ -75,14 +82,27 @@ impl Curtain {
     /// # Errors
     /// [`Failure::Failed`] when one does not start.
     pub async fn open(self) -> Result<Scene, Failure> {
-        let Curtain { folder, plan, pace, aside, mut operator, manufacturer } = self;
+        let Curtain { folder, plan, pace, aside, enforces, mut operator, manufacturer } = self;
         operator.push("--fetch-loopback".into());
         let start = |name: &str, words| HubProcess::start(Start { folder: folder.join(name), words });
         let (manufacturer, operator) =
             tokio::try_join!(start("manufacturer", manufacturer), start("operator", operator))?;
         let (site, devices, written, chapters) = (Site::new(), Vec::new(), Vec::new(), Vec::new());
-        let scene =
-            Scene { operator, manufacturer, site, plan, devices, written, chapters, folder, pace, aside };
+        let access = Json::Null;
+        let scene = Scene {
+            operator,
+            manufacturer,
+            site,
+            plan,
+            devices,
+            written,
+            chapters,
+            access,
+            enforces,
+            folder,
+            pace,
+            aside,
+        };
         scene.tell(format!("The manufacturer's hub is at {}.", scene.manufacturer.ready.people))?;
         scene.tell(format!("The operator's hub is at {}.", scene.operator.ready.people))?;
         Ok(scene)

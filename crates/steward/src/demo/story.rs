@@ -4,7 +4,7 @@
 use super::device::certificate;
 use super::plan::Planned;
 use super::scene::Scene;
-use super::{factory, site};
+use super::{access, factory, site};
 use crate::failure::{Failure, failed};
 use serde_json::{Value as Json, json};
 
@@ -44,6 +44,9 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     site::switch_on(scene, &planned).await?;
     site::admit_all(scene).await?;
     meet(scene, &planned).await?;
+    let guarded = &planned[scene.plan.guarded()].name;
+    scene.chapter("access", format!("What {guarded} may reach, by its maker's description:")).await?;
+    access::show(scene).await?;
     let retired = scene.plan.retired();
     let text = format!("{} is retired: {WHY_RETIRED}.", planned[retired].name);
     scene.chapter("end-of-life", text).await?;
@@ -71,7 +74,10 @@ async fn announce(scene: &mut Scene, planned: &[Planned]) -> Result<(), Failure>
         if scene.plan.claimed() == Some(place) {
             scene.step(format!("{} is retired and claimed anew.", planned[place].name)).await?;
             retire(scene, place, id.clone(), "sent back to its maker").await?;
-            claim(scene, place, id).await?;
+            claim(scene, place, id.clone()).await?;
+        }
+        if scene.plan.guarded() == place {
+            access::prepare(scene, &id).await?;
         }
     }
     Ok(())

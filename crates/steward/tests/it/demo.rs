@@ -1,6 +1,6 @@
 //! The demo, headless and killed, and every invariant seen false.
 
-use crate::support::{Done, Process, program, run};
+use crate::support::{Done, Process, program, run, skip};
 use serde_json::Value as Json;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -37,6 +37,7 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
     assert_eq!(
         keys,
         [
+            "access",
             "chapters",
             "devices",
             "hub_rss_bytes",
@@ -52,7 +53,7 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
     let held = summary["invariants"].as_object().expect("an object");
     assert_eq!(held.len(), invariants().len());
     assert!(held.values().all(|holds| *holds == true), "{held:?}");
-    assert_eq!((&summary["seed"], &summary["story_ends_before"]), (&3.into(), &"description".into()));
+    assert_eq!((&summary["seed"], &summary["story_ends_before"]), (&3.into(), &"configuration".into()));
     assert!(summary["hub_rss_bytes"].as_u64().is_some_and(|bytes| bytes > 1_000_000));
 
     let operator = data.join("operator");
@@ -107,6 +108,24 @@ fn openssl_accepts_what_it_leaves(data: &Path) {
     let (file, signature) = (blob("file"), blob("signature"));
     check(&["-binary", "-in", text(&signature), "-content"], &file, 100);
     check(&["-binary", "-content", text(&file), "-in"], &signature, 100);
+}
+
+#[test]
+fn the_kernel_enforces_the_plan_that_was_explained() {
+    let done = play(&["--enforce", "nft"]);
+    if done.code != 0 {
+        // Without root or a program there is no namespace, and the demo says so.
+        let why = done
+            .err
+            .lines()
+            .find(|line| line.contains("namespaces need root") || line.contains("is not installed"));
+        let why = why.unwrap_or_else(|| panic!("{}", done.err));
+        return skip("the_kernel_enforces_the_plan_that_was_explained", why);
+    }
+    let access = &summary(&done)["access"];
+    assert!(access["plan"].as_str().is_some_and(|digest| digest.len() == 64), "{access}");
+    assert_eq!(access["loaded"], access["plan"]);
+    assert!(done.err.contains("5 of 10 packets came through"), "{}", done.err);
 }
 
 #[test]

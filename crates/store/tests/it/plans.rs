@@ -75,6 +75,8 @@ fn file() -> MudFile {
         entry("mine", json!({"my-controller": [null]})),
         entry("near", json!({"local-networks": [null]})),
         entry("kind", json!({"model": URL})),
+        json!({"name": "service", "matches": {"ipv4": {"ietf-acldns:dst-dnsname": "service.example.com"}},
+            "actions": {"forwarding": "accept"}}),
     ];
     let text = json!({
         "ietf-mud:mud": {"mud-version": 1, "mud-url": URL, "last-update": "2026-01-01T00:00:00Z",
@@ -195,6 +197,7 @@ fn plans_follow_their_devices_network() {
         stage.ask("controller add", json!({"class": URL, "hosts": "192.0.2.70"}));
         stage.ask("controller add", json!({"class": "local-networks", "hosts": "198.51.100.0/24"}));
         stage.ask("controller add", json!({"class": "urn:ietf:params:mud:dns", "hosts": "192.0.2.53"}));
+        stage.ask("controller add", json!({"class": "service.example.com", "hosts": "203.0.113.5"}));
         assert_eq!(stage.make(), 2, "both, once");
         assert!(stage.wanted().is_empty());
         let shown = stage.show("a");
@@ -203,6 +206,7 @@ fn plans_follow_their_devices_network() {
         let expect = [
             "class https://maker.example/bridge (192.0.2.60/32)",
             "class my-controller (192.0.2.70/32)",
+            "the name service.example.com (203.0.113.5/32)",
             "class local-networks (198.51.100.0/24)",
             "class urn:ietf:params:mud:dns (192.0.2.53/32)",
             "class same-manufacturer (192.0.2.1/32 and 1 more)",

@@ -1,7 +1,8 @@
 //! **Controllers**: which hosts belong to a class that descriptions name (RFC 8520 sections 4.5 to 4.7).
 //!
 //! A class is named by its URI. The hosts of `my-controller` are those of the class that has the MUD URL
-//! for its name; what is local is the class [`LOCAL_NETWORKS`].
+//! for its name; what is local is the class [`LOCAL_NETWORKS`]. A DNS name is a class too: as long as no
+//! gate resolves names, its hosts are those that a person registers.
 //!
 //! | from | command | to |
 //! |---|---|---|

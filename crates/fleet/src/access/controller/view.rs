@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct ControllerView {
-    /// The class: a URI, a MUD URL for `my-controller`, or `local-networks`.
+    /// The class: a URI, a MUD URL for `my-controller`, a DNS name, or `local-networks`.
     pub class: String,
     /// Its hosts.
     pub hosts: Vec<String>,
@@ -40,7 +40,7 @@ fn change(cx: &mut Cx, class: &Class, command: Command) -> Result<ControllerView
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
-    /// The class: a URI, a MUD URL for `my-controller`, or `local-networks`
+    /// The class: a URI, a MUD URL for `my-controller`, a DNS name, or `local-networks`
     #[schemars(example = &"urn:ietf:params:mud:dns")]
     pub class: Class,
     /// An address, or a prefix
@@ -63,7 +63,7 @@ impl Operation for Add {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
-    /// The class: a URI, a MUD URL for `my-controller`, or `local-networks`
+    /// The class: a URI, a MUD URL for `my-controller`, a DNS name, or `local-networks`
     #[schemars(example = &"urn:ietf:params:mud:dns")]
     pub class: Class,
     /// An address, or a prefix
@@ -86,7 +86,7 @@ impl Operation for Remove {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Show {
-    /// The class: a URI, a MUD URL for `my-controller`, or `local-networks`
+    /// The class: a URI, a MUD URL for `my-controller`, a DNS name, or `local-networks`
     #[schemars(example = &"urn:ietf:params:mud:dns")]
     pub class: Class,
 }
