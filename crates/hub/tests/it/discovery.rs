@@ -276,7 +276,11 @@ fn what_is_not_as_it_should_be_is_a_finding_and_nobody_is_admitted() {
     let clause = "RFC 8520 section 13.2";
     check(&["signature-refused", clause, "digest"], &file.replace("443", "444"), good.clone());
     check(&["signature-refused", clause], &file, signed(&stranger, "signer", &file));
-    check(&["signature-refused", clause, "certificate of a device"], &file, signed(&maker, "device", &file));
+    check(
+        &["signature-refused", clause, "a device speaks for itself alone"],
+        &file,
+        signed(&maker, "device", &file),
+    );
     check(&["signature-refused", clause], &file, signed(&maker, "no-usage", &file));
     check(&["signature-refused", clause], &file, b"no CMS".to_vec());
     let mut damaged = good.clone();
