@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("BSD-2-Clause", "nothing more"),
     ("BSD-3-Clause", "no advertising with the authors' names"),
     ("BSL-1.0", "nothing, for programs in machine code"),
+    ("BlueOak-1.0.0", "the licence's text or a link to it; a patent grant"),
     ("CC0-1.0", "nothing"),
     ("ISC", "nothing more"),
     ("MIT", "nothing more"),
