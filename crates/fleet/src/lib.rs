@@ -38,6 +38,7 @@ use tx::Migration;
 /// Everything a person or a program can ask of a fleet: one line per operation.
 pub const OPERATIONS: &[OperationRow] = &[
     row::<device::view::Expect>(),
+    row::<device::view::Import>(),
     row::<device::view::List>(),
     row::<device::view::Count>(),
     row::<device::view::Show>(),

@@ -13,7 +13,7 @@ use fleet::refusal::{Blame, Refusal, Sort};
 use fleet::text::Slug;
 use fleet::time::Millis;
 use wire::certificate::profile::issue;
-use wire::{Certificate, cms, mud, oid};
+use wire::{Certificate, birth_record, cms, mud, oid};
 
 /// Who signs and asks what the doors want signed and asked.
 #[derive(Clone)]
@@ -79,9 +79,7 @@ impl Signers {
         let chain = std::slice::from_ref(&self.maker);
         let signed = match what {
             Signed::Description => mud::sign(content, certificate, chain, key.as_ref(), Some(at.0)),
-            Signed::BirthRecord => {
-                cms::sign(oid::DATA, content, certificate, chain, key.as_ref(), Some(at.0), false)
-            }
+            Signed::BirthRecord => birth_record::sign(content, certificate, chain, key.as_ref(), at.0),
         };
         signed.map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }

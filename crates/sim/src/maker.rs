@@ -14,7 +14,7 @@ use serde_json::json;
 use store::Outcome;
 use wire::certificate::profile::Profile;
 use wire::certificate::{Name, NameAttribute};
-use wire::{Certificate, csr, est};
+use wire::{Certificate, birth_record, csr, est};
 
 /// Where registrars find the MASA.
 const URL: &str = "https://masa.example";
@@ -28,6 +28,7 @@ pub struct Maker {
     pub desk: Desk,
     factory: Authority,
     masa: Authority,
+    signer: Authority,
 }
 
 impl Maker {
@@ -40,10 +41,12 @@ impl Maker {
         let factory = Authority::root(name, now, &mut random).map_err(|why| why.to_string())?;
         let profile = Profile::Masa { common_name: "masa".into() };
         let masa = factory.under(&profile, now, &mut random).map_err(|why| why.to_string())?;
+        let profile = Profile::Signer { common_name: "signer".into() };
+        let signer = factory.under(&profile, now, &mut random).map_err(|why| why.to_string())?;
         let mut desk = Desk::new(random.next())?;
         let product = json!({"product": PRODUCT, "hardware_type": HARDWARE, "masa_url": URL});
         desk.ask("product add", product, now).map_err(|why| why.detail)?;
-        Ok(Self { desk, factory, masa })
+        Ok(Self { desk, factory, masa, signer })
     }
 
     /// The authority of its IDevIDs and its MASA.
@@ -68,6 +71,11 @@ impl Maker {
             step = match step {
                 Step::Run(call, then) => then(self.desk.commit(&operator(), call, now)),
                 Step::Sign(to_sign, then) => then(self.factory.sign(&to_sign)),
+                Step::SignAsMaker(_, record, at, then) => {
+                    let above = std::slice::from_ref(&self.factory.certificate);
+                    let Authority { certificate, key } = &self.signer;
+                    then(birth_record::sign(&record, certificate, above, key, at.0).map_err(not_signed))
+                }
                 Step::Answer(answer) if answer.status == 200 => {
                     return Ok(Authority { certificate: only(&answer.body)?, key });
                 }

@@ -9,6 +9,7 @@
 //! a gate makes of it, held against a [`packet`]. [`cose`] carries [`suit`], the signed firmware
 //! manifests and their processor. Every reader is bounded by [`limits`] and never panics.
 pub mod audit_log;
+pub mod birth_record;
 pub mod cbor;
 pub mod certificate;
 pub mod cms;

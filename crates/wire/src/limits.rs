@@ -151,3 +151,9 @@ pub const SUIT_URI_BYTES_MAX: usize = 2048;
 
 /// Most numbers of a version that a SUIT manifest compares.
 pub const SUIT_VERSION_NUMBERS_MAX: usize = 8;
+
+/// Largest birth record in JSON.
+pub const BIRTH_RECORD_BYTES_MAX: usize = 4 * 1024;
+
+/// Largest signed birth record in PEM: the record and a chain.
+pub const BIRTH_RECORD_PEM_BYTES_MAX: usize = 32 * 1024;

@@ -3,7 +3,9 @@ use super::rules::{Command, Identity, Stage, State};
 use super::{Device, find, store};
 use crate::audit::view::{EntryView, timeline};
 use crate::id::Id;
+use crate::limits::ANCHORS_MAX;
 use crate::limits::SILENCE_SECONDS_MAX;
+use crate::onboarding::anchor::store::anchor_list;
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
@@ -15,6 +17,8 @@ use crate::words;
 use crate::{configuration, control};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wire::Certificate;
+use wire::birth_record::{self, Verified};
 
 /// A device.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -149,11 +153,60 @@ impl Operation for Expect {
             model: text(&self.model),
             serial_number: self.serial_number.to_string(),
         };
-        free(cx, &identity)?;
-        let id = cx.draw_id();
-        let subject = cx.subject(self.site.as_str(), id);
-        let state = cx.change::<Device>(&subject, Command::Expect(identity))?;
-        Ok(view(subject, state))
+        expect(cx, &self.site, identity)
+    }
+}
+
+fn expect(cx: &mut Cx, site: &Slug, identity: Identity) -> Result<DeviceView, Refusal> {
+    free(cx, &identity)?;
+    let id = cx.draw_id();
+    let subject = cx.subject(site.as_str(), id);
+    let state = cx.change::<Device>(&subject, Command::Expect(identity))?;
+    Ok(view(subject, state))
+}
+
+/// Expect the device of a birth record that a trusted maker signed
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The record as PEM, as `birth show` of its maker's hub has it
+    #[schemars(example = &"-----BEGIN CMS-----\nMIIC\n-----END CMS-----\n")]
+    pub record: String,
+    /// What people shall call it; its serial number when nothing else is said
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Label>,
+    /// The site it will be at
+    #[serde(default = "Slug::main")]
+    pub site: Slug,
+}
+
+impl Operation for Import {
+    const NAME: &'static str = "device import";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = DeviceView;
+
+    fn run(&self, cx: &mut Cx) -> Result<DeviceView, Refusal> {
+        let refused = |why: String| Refusal::new(Sort::Malformed, "bad-birth-record", why);
+        let (mut makers, mut anchors) = (Vec::new(), Vec::new());
+        for trusted in anchor_list(cx.tx, cx.session.organisation.as_str(), "", ANCHORS_MAX)? {
+            if let Ok(certificate) = Certificate::from_pem(&trusted.certificate) {
+                makers.push(trusted.anchor);
+                anchors.push(certificate);
+            }
+        }
+        let Verified { record, anchor } =
+            birth_record::verify(&self.record, &anchors).map_err(|why| refused(why.to_string()))?;
+        let maker = anchors.iter().position(|known| *known == anchor).map(|place| makers.swap_remove(place));
+        let label = |text: &str| text.parse::<Label>().map_err(|why| refused(format!("`{text}`: {why}")));
+        let (serial_number, model) = (label(&record.serial_number)?, label(&record.product)?);
+        let identity = Identity {
+            name: self.name.as_ref().unwrap_or(&serial_number).to_string(),
+            maker: maker.unwrap_or_default(),
+            model: model.to_string(),
+            serial_number: serial_number.to_string(),
+        };
+        expect(cx, &self.site, identity)
     }
 }
 

@@ -2,11 +2,16 @@
 //! holds a token of the manufacturer's hub (RFC 7030 section 3.2.3).
 use super::view::{Bear, Decision, Want, Work};
 use crate::audit::view::hex;
-use crate::door::{Answer, Step, ToSign, answered, enrolment_request, is_serial_number, issued, malformed};
+use crate::door::{
+    Answer, Signed, Step, ToSign, answered, enrolment_request, is_serial_number, issued, malformed,
+};
 use crate::refusal::{Refusal, Sort};
+use crate::time::Millis;
 use serde_json::Value as Json;
+use wire::birth_record::{self, BirthRecord};
 use wire::certificate::HardwareModuleName;
 use wire::certificate::profile::{Profile, Validity};
+use wire::digest::sha256;
 use wire::{Certificate, Oid, PublicKey};
 
 /// A request of the line.
@@ -58,7 +63,7 @@ fn decided(outcome: Result<Json, Refusal>, key: PublicKey) -> Step {
     match answered::<Decision>(outcome) {
         Ok(Decision::Again { certificate }) => issued(&certificate),
         Ok(Decision::Sign(work)) => match to_sign(&work, key) {
-            Ok(to_sign) => Step::Sign(Box::new(to_sign), Box::new(move |signed| keep(&work, signed))),
+            Ok(to_sign) => Step::Sign(Box::new(to_sign), Box::new(move |signed| record(work, signed))),
             Err(refusal) => refusal.into(),
         },
         Err(refusal) => refusal.into(),
@@ -79,21 +84,43 @@ fn to_sign(work: &Work, key: PublicKey) -> Result<ToSign, Refusal> {
     Ok(ToSign { profile, key, serial: work.serial, validity })
 }
 
-fn keep(work: &Work, signed: Result<Certificate, Refusal>) -> Step {
-    match signed {
-        Ok(certificate) => {
-            let call = Bear {
-                product: work.product.clone(),
-                serial_number: work.serial_number.clone(),
-                key: work.key.clone(),
-                certificate: certificate.to_pem(),
-            };
-            let then = |kept: Result<Json, Refusal>| match answered::<String>(kept) {
-                Ok(certificate) => issued(&certificate),
-                Err(refusal) => refusal.into(),
-            };
-            Step::Run(Box::new(call), Box::new(then))
-        }
+/// The birth is recorded before it is kept: nobody is born without a record.
+fn record(work: Work, signed: Result<Certificate, Refusal>) -> Step {
+    let certificate = match signed {
+        Ok(certificate) => certificate,
+        Err(refusal) => return refusal.into(),
+    };
+    let hardware_type = match work.hardware_type.parse() {
+        Ok(hardware_type) => hardware_type,
+        Err(_) => return malformed("bad-hardware-type", "not an OID").into(),
+    };
+    let record = BirthRecord {
+        serial_number: work.serial_number.clone(),
+        product: work.product.clone(),
+        hardware_type,
+        idevid_sha256: hex(&sha256(certificate.der())),
+        idevid_serial_number: hex(certificate.serial()),
+        born_at: work.not_before,
+    };
+    let at = Millis(work.not_before);
+    let then = move |signed: Result<Vec<u8>, Refusal>| match signed {
+        Ok(record) => keep(&work, &certificate, &record),
         Err(refusal) => refusal.into(),
-    }
+    };
+    Step::SignAsMaker(Signed::BirthRecord, record.to_json(), at, Box::new(then))
+}
+
+fn keep(work: &Work, certificate: &Certificate, record: &[u8]) -> Step {
+    let call = Bear {
+        product: work.product.clone(),
+        serial_number: work.serial_number.clone(),
+        key: work.key.clone(),
+        certificate: certificate.to_pem(),
+        record: birth_record::to_pem(record),
+    };
+    let then = |kept: Result<Json, Refusal>| match answered::<String>(kept) {
+        Ok(certificate) => issued(&certificate),
+        Err(refusal) => refusal.into(),
+    };
+    Step::Run(Box::new(call), Box::new(then))
 }

@@ -8,7 +8,7 @@
 //! | from | command | to |
 //! |---|---|---|
 //! | - | want | a key wanted; the hub signs outside of the transaction |
-//! | a key wanted | bear | born, with an IDevID; for ever |
+//! | a key wanted | bear | born, with an IDevID and a signed birth record; for ever |
 //!
 //! Its service (MASA) tells a born device which domain to trust: [`voucher`]. A product's description is
 //! published, signed: [`publication`].

@@ -15,6 +15,8 @@ pub struct State {
     pub certificate: Option<String>,
     /// When it was born.
     pub born_at: Millis,
+    /// The signed birth record as PEM; empty for who was born before there were any.
+    pub record: String,
 }
 
 /// What may be asked of a serial number.
@@ -35,6 +37,8 @@ pub enum Command {
         key: String,
         /// The IDevID as PEM.
         certificate: String,
+        /// The signed birth record as PEM.
+        record: String,
     },
 }
 
@@ -55,6 +59,9 @@ pub enum Event {
         certificate: String,
         /// When.
         at: Millis,
+        /// The signed birth record as PEM.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        record: String,
     },
 }
 
@@ -103,7 +110,7 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
             Err(Refusal::NotWanted)
         }
         Command::Bear { .. } if state.certificate.is_some() => Ok(vec![]),
-        Command::Bear { certificate, .. } => Ok(vec![Event::Born { certificate, at: now }]),
+        Command::Bear { certificate, record, .. } => Ok(vec![Event::Born { certificate, at: now, record }]),
     }
 }
 
@@ -113,8 +120,9 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::BirthWanted { product, key } => {
             (state.product, state.key) = (product.clone(), key.clone());
         }
-        Event::Born { certificate, at } => {
+        Event::Born { certificate, at, record } => {
             (state.certificate, state.born_at) = (Some(certificate.clone()), *at);
+            state.record.clone_from(record);
         }
     }
 }

@@ -15,7 +15,12 @@ fn want(key: &str) -> Command {
 }
 
 fn bear(key: &str) -> Command {
-    Command::Bear { product: "lamp-7".into(), key: key.into(), certificate: "PEM".into() }
+    Command::Bear {
+        product: "lamp-7".into(),
+        key: key.into(),
+        certificate: "PEM".into(),
+        record: "CMS".into(),
+    }
 }
 
 #[test]
@@ -41,6 +46,7 @@ fn a_serial_number_is_given_once() {
 const STORED: &[&str] = &[
     r#"{"event":"birth-wanted","product":"lamp-7","key":"00ff"}"#,
     r#"{"event":"born","certificate":"PEM","at":7}"#,
+    r#"{"event":"born","certificate":"PEM","at":7,"record":"CMS"}"#,
 ];
 
 /// As [`STORED`], of products.

@@ -30,6 +30,8 @@ pub struct BirthView {
     pub key: String,
     /// The IDevID as PEM; empty while it is being signed.
     pub certificate: String,
+    /// The signed birth record as PEM, by which an operator can expect the device.
+    pub record: String,
 }
 
 fn view(serial_number: String, state: State) -> BirthView {
@@ -40,6 +42,7 @@ fn view(serial_number: String, state: State) -> BirthView {
         born_at: Shown(state.born_at),
         key: state.key,
         certificate: state.certificate.unwrap_or_default(),
+        record: state.record,
     }
 }
 
@@ -193,6 +196,8 @@ pub struct Bear {
     pub key: String,
     /// The IDevID as PEM
     pub certificate: String,
+    /// The signed birth record as PEM
+    pub record: String,
 }
 
 impl Operation for Bear {
@@ -205,7 +210,8 @@ impl Operation for Bear {
     fn run(&self, cx: &mut Cx) -> Result<String, Refusal> {
         let subject = cx.subject("", &self.serial_number);
         let (product, key) = (self.product.clone(), self.key.clone());
-        let command = Command::Bear { product, key, certificate: self.certificate.clone() };
+        let (certificate, record) = (self.certificate.clone(), self.record.clone());
+        let command = Command::Bear { product, key, certificate, record };
         let state = cx.change::<Birth>(&subject, command)?;
         Ok(state.certificate.unwrap_or_default())
     }

@@ -229,7 +229,7 @@ fn issued(maker: &Running, name: &str, profile: &Profile) {
 }
 
 /// A maker's device whose IDevID has a key usage, as other makers' have: `device.pem` and `device.key`.
-fn device_that_may_sign(folder: &Path) {
+pub fn device_that_may_sign(folder: &Path) {
     let extensions = "keyUsage=critical,digitalSignature\nsubjectAltName=otherName:1.3.6.1.5.5.7.8.4;SEQUENCE:hw\n\
                       [hw]\ntype=OID:1.3.6.1.4.1.32473.7\nserial=OCT:A2\n";
     std::fs::write(folder.join("device.ext"), extensions).expect("written");

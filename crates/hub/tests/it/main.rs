@@ -9,4 +9,5 @@ mod est;
 mod fetch;
 mod masa;
 mod publication;
+mod records;
 mod support;
