@@ -129,10 +129,6 @@ pub fn verify(pem: &str, anchors: &[Certificate]) -> Result<Verified, RecordRefu
     if verified.content_type != oid::DATA {
         return Err(RecordRefused::ContentType(verified.content_type));
     }
-    // What vouches for devices vouches for their makers' words too: a device speaks for nobody else.
-    if verified.signer.hardware_module_name().is_some() {
-        return Err(RecordRefused::SignedByDevice);
-    }
     // A signer of descriptions is what a signer of births is.
     let purpose = Purpose::MudSignature;
     let path = verify_chain(&verified.signer, &verified.certificates, anchors, None, purpose)?;
@@ -152,9 +148,6 @@ pub enum RecordRefused {
     /// Signed as something else.
     #[error("the signature is over {0} and not over id-data")]
     ContentType(Oid),
-    /// Signed with the certificate of a device.
-    #[error("the record is signed with the certificate of a device")]
-    SignedByDevice,
     /// Nobody whom we trust vouches for the signer; the operator may trust it.
     #[error("the record's signer is not trusted: {0}")]
     Signer(#[from] ChainRefused),

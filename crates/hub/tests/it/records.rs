@@ -72,7 +72,7 @@ fn a_birth_is_recorded_and_the_device_expected_by_it() {
     let stranger = Running::start();
     refused(&record_by(&stranger, "signer", &content), ("bad-birth-record", "not trusted"));
     device_that_may_sign(folder);
-    refused(&record_by(&maker, "device", &content), ("bad-birth-record", "certificate of a device"));
+    refused(&record_by(&maker, "device", &content), ("bad-birth-record", "a device speaks for itself"));
     refused(&record_by(&maker, "signer", "{}"), ("bad-birth-record", "steward-birth-record"));
     for (from, to) in [("\"version\":1", "\"version\":2"), ("\"product\"", "\"x\":1,\"product\"")] {
         refused(

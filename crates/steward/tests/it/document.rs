@@ -64,6 +64,7 @@ fn every_operation_is_called_from_the_document_alone() {
         description-fetch: "device-unknown"
         description-show: "device-unknown"
         description-waive: "device-unknown"
+        device-import: "bad-birth-record"
         onboarding-admit: "not-introduced"
         operation-cancel: "operation-unknown"
         product-description: "description-unknown"

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use std::path::Path;
 use std::sync::LazyLock;
 use wire::audit_log::AuditLog;
+use wire::birth_record::{self, BirthRecord};
 use wire::certificate::Certificate;
 use wire::certificate::chain::{Purpose, verify_chain};
 use wire::control::{Desired, Report};
@@ -38,6 +39,7 @@ fn read_all(bytes: &[u8]) {
     let _ = VoucherRequest::from_json(bytes).map(|request| request.to_json());
     let _ = AuditLog::from_json(bytes).map(|log| log.to_json());
     let _ = MudFile::from_json(bytes).map(|file| file.to_json());
+    let _ = BirthRecord::from_json(bytes).map(|record| record.to_json());
     let _ = Status::from_json(bytes).map(|status| status.to_json());
     let _ = Report::from_json(bytes).map(|report| report.to_json());
     let _ = Desired::from_json(bytes).map(|desired| desired.to_json());
@@ -45,6 +47,7 @@ fn read_all(bytes: &[u8]) {
     let _ = Envelope::from_cbor(bytes).map(|envelope| envelope.authenticate(&[KEY.public()]));
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Certificate::list_from_pem(text);
+        let _ = birth_record::verify(text, &[]);
         let _ = date_time::parse(text);
     }
 }
