@@ -51,7 +51,8 @@ pub const PIECE_BYTES_MAX: u64 = 256 * 1024;
 /// Failures in a row, without a byte in between, after which a download is given up.
 pub const FETCH_FAILURES_MAX: u32 = 8;
 
-/// How often a firmware on trial is started if power goes before it is healthy.
+/// How often a firmware or a configuration on trial is started if power goes before it proved itself: it
+/// may be what stops the device.
 pub const TRIAL_STARTS_MAX: u32 = 3;
 
 /// Manifests that are remembered because their firmware was not healthy.
@@ -65,3 +66,15 @@ pub const FIRMWARE_LINE_BYTES_MAX: usize = 256;
 
 /// The largest file of a slot beside its image, and the largest `slots/state`.
 pub const SLOT_FILE_BYTES_MAX: usize = 128 * 1024;
+
+/// Between two check-ins when a hub answers at once again and again.
+pub const CHECK_IN_MILLIS_MIN: u64 = 1_000;
+
+/// Answers in quick succession after which a device takes its time: doing an order takes a few.
+pub const QUICK_ANSWERS_MAX: u32 = 8;
+
+/// Between two looks at the configuration's file.
+pub const LOOK_MILLIS_MAX: u64 = 1_000;
+
+/// What a device remembers of its configuration, on its disk.
+pub const MEMORY_FILE_BYTES_MAX: usize = 16 * 1024;

@@ -44,4 +44,5 @@ pub use message::{
 };
 pub use pledge::{Misplaced, Moment, Pledge, Stage};
 pub use retry::Timers;
+pub(crate) use retry::asked_for;
 pub use voucher::{VoucherRejected, check_voucher};

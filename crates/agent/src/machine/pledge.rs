@@ -211,7 +211,7 @@ impl Pledge {
     }
 
     /// The anchors that a server or a certificate is believed by.
-    pub(super) fn trusted(&self) -> Vec<Certificate> {
+    pub fn trusted(&self) -> Vec<Certificate> {
         let domain = self.trust.domain();
         let distributed = self.anchors.iter().filter(|anchor| Some(*anchor) != domain);
         domain.into_iter().chain(distributed).cloned().collect()

@@ -40,7 +40,7 @@ impl Timers {
 }
 
 /// The wait that a server asked for, bounded, and up to a quarter more.
-pub(super) fn asked_for(retry_after_seconds: Option<u64>, random: u128) -> u64 {
+pub(crate) fn asked_for(retry_after_seconds: Option<u64>, random: u128) -> u64 {
     let seconds = retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS_MAX);
     let millis = seconds.clamp(RETRY_AFTER_SECONDS_MIN, RETRY_AFTER_SECONDS_MAX) * 1000;
     millis + upto(random, millis / 4)

@@ -1,4 +1,5 @@
 //! A device's files.
+use crate::control::MemoryRefused;
 use crate::limits::{CERTIFICATE_FILE_BYTES_MAX, KEYS_MAX};
 use crate::machine::{self, Change, FirstTrust, Imprint, Inventory};
 use io::FileKey;
@@ -92,6 +93,14 @@ pub enum FolderError {
     /// There is no such key in the folder (any more). Somebody removed it.
     #[error("{}: a key of this device is missing", .0.display())]
     NoSuchKey(PathBuf),
+    /// What the device remembers of its configuration cannot be read. Somebody changed the file.
+    #[error("{}: {why}", path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: MemoryRefused,
+    },
     /// A certification request could not be made.
     #[error(transparent)]
     Sign(#[from] SignFailed),

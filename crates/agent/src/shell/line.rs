@@ -3,7 +3,7 @@ use crate::limits::REQUEST_SECONDS_MAX;
 use crate::machine::{Answer, Input, Request, Trust, check_server};
 use io::http::client::{self, Connection, Dialer};
 use io::http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
-use io::http::url::Url;
+use io::http::url::{Scheme, Url};
 use io::tls::Identity;
 use io::tls::client::{ServerJudge, judged, provisional};
 use std::sync::Arc;
@@ -26,6 +26,9 @@ impl Line {
     /// Opens a connection in place of the one that there may be.
     pub(super) async fn connect(&mut self, trust: &Trust, identity: &Identity) -> Input {
         self.close();
+        if self.registrar.scheme() != Scheme::Https {
+            return Input::Lost("it is reached by https:// and not otherwise".into());
+        }
         let tls = match trust {
             Trust::Anchors(anchors) => {
                 judged(Arc::new(DomainServer { anchors: anchors.clone() }), Some(identity))

@@ -11,15 +11,20 @@
 //! | `ldevid/certificate.pem` | the identity in the domain | the agent |
 //! | `ldevid/N.key` | its key, and for a while the one before or after it | the agent |
 //! | `ldevid/told` | the digest of the certificate that the registrar knows to have arrived | the agent |
+//! | `configuration.json` | its configuration | anybody |
+//! | `configuration.before.json` | the one before | the agent |
+//! | `configuration.memory.json` | the order on trial, and the last one that was not kept | the agent |
 //!
 //! The folder is the device's alone (0700), and one process works in it at a time.
+mod control;
 mod folder;
 mod line;
 
 pub use folder::{Disk, FolderError, LocalDisk};
 
-use crate::limits::SLEEP_HOURS_MAX;
+use crate::limits::{LOOK_MILLIS_MAX, SLEEP_HOURS_MAX};
 use crate::machine::{Failure, Input, Misplaced, Moment, Output, Pledge, Stage, Timers};
+use control::{Files, Hands, Joined};
 use folder::Folder;
 use io::http::url::{Url, UrlError};
 use line::Line;
@@ -37,6 +42,8 @@ pub struct Settings {
     pub registrar: String,
     /// How patient the device is.
     pub timers: Timers,
+    /// How often it looks whether somebody changed its configuration.
+    pub look_every: Duration,
     /// Where the device's stage is shown, for whoever watches it.
     pub stage: Option<Arc<watch::Sender<Stage>>>,
     /// What the device writes with.
@@ -46,8 +53,13 @@ pub struct Settings {
 impl Settings {
     /// A device that is as patient as the limits say.
     pub fn new(registrar: &str) -> Self {
-        let disk = Arc::new(LocalDisk);
-        Self { registrar: registrar.into(), timers: Timers::default(), stage: None, disk }
+        Self {
+            registrar: registrar.into(),
+            timers: Timers::default(),
+            look_every: Duration::from_millis(LOOK_MILLIS_MAX),
+            stage: None,
+            disk: Arc::new(LocalDisk),
+        }
     }
 }
 
@@ -73,7 +85,8 @@ pub enum AgentError {
     Misplaced(#[from] Misplaced),
 }
 
-/// Runs the device whose folder is `folder` until `shutdown` resolves: joins, stays enrolled, renews.
+/// Runs the device whose folder is `folder` until `shutdown` resolves: joins, stays enrolled, renews, and
+/// does what its hub wants.
 ///
 /// It may be stopped at any moment, also by a power cut, and run again: it goes on from its folder.
 ///
@@ -93,34 +106,54 @@ async fn live(
     path: &Path,
     settings: &Settings,
     registrar: Url,
-    mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), AgentError> {
-    let (path, disk) = (path.to_owned(), settings.disk.clone());
-    let (folder, inventory) = blocking(move || Folder::open(&path, disk)).await?;
-    let clock = Clock::start();
+    let files = Files::new(path, settings.disk.clone());
+    let (path, disk, checked) = (path.to_owned(), settings.disk.clone(), files.clone());
+    let (folder, inventory) = blocking(move || {
+        let opened = Folder::open(&path, disk)?;
+        checked.memory()?;
+        Ok(opened)
+    })
+    .await?;
+    let (folder, clock) = (Arc::new(folder), Clock::start());
     let resumed = Pledge::resume(&settings.registrar, settings.timers, inventory, clock.moment());
-    let (mut pledge, mut output) = resumed.inspect_err(|_| show(settings, Stage::GivenUp))?;
-    let mut device = Device { folder: Arc::new(folder), line: Line::new(registrar), clock };
-    loop {
-        show(settings, pledge.stage());
-        if let (Output::Wait(until), Some(trouble)) = (&output, pledge.trouble()) {
-            let seconds = until.saturating_sub(device.clock.moment().now) / 1000;
-            tracing::info!(serial_number = device.folder.serial_number(), %trouble, seconds, "trying again");
-        }
-        // The disk is not left alone in the middle: who is told that the device stopped may start it
-        // again at once.
-        let may_stop = matches!(output, Output::Connect { .. } | Output::Send(_) | Output::Wait(_));
-        let input = tokio::select! {
-            () = &mut shutdown, if may_stop => return Ok(()),
-            input = device.perform(output) => input?,
-        };
-        output = pledge.step(device.clock.moment(), input)?;
-    }
+    let (pledge, output) = resumed.inspect_err(|_| show(settings, Stage::GivenUp))?;
+    let (tell, joined) = watch::channel(None);
+    let (stop, stopping) = watch::channel(false);
+    let hands = Hands {
+        folder: folder.clone(),
+        files,
+        registrar: registrar.clone(),
+        timers: settings.timers,
+        look_every: settings.look_every,
+        clock,
+        joined,
+    };
+    let mut device = Device { folder, line: Line::new(registrar), clock };
+    let joining = async {
+        let ended = device.join(pledge, output, settings, &tell, shutdown).await;
+        stop.send_replace(true);
+        ended
+    };
+    let (ended, left) = tokio::join!(joining, hands.run(stopping));
+    ended.and(left)
 }
 
 fn show(settings: &Settings, stage: Stage) {
     let Some(shown) = &settings.stage else { return };
     shown.send_if_modified(|now| std::mem::replace(now, stage) != stage);
+}
+
+/// What the device shows and trusts once it has joined.
+fn tell(joined: &watch::Sender<Option<Joined>>, pledge: &Pledge) {
+    let ldevid = pledge.ldevid().filter(|_| pledge.stage() == Stage::Enrolled);
+    let now = ldevid.map(|ldevid| Joined { ldevid: ldevid.clone(), anchors: pledge.trusted() });
+    joined.send_if_modified(|before| {
+        let changed = *before != now;
+        *before = now;
+        changed
+    });
 }
 
 /// What the machine has for hands.
@@ -131,6 +164,33 @@ struct Device {
 }
 
 impl Device {
+    /// Does what the pledge says, and tells when the device has joined.
+    async fn join(
+        &mut self,
+        mut pledge: Pledge,
+        mut output: Output,
+        settings: &Settings,
+        joined: &watch::Sender<Option<Joined>>,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), AgentError> {
+        loop {
+            show(settings, pledge.stage());
+            tell(joined, &pledge);
+            if let (Output::Wait(until), Some(trouble)) = (&output, pledge.trouble()) {
+                let seconds = until.saturating_sub(self.clock.moment().now) / 1000;
+                tracing::info!(serial_number = self.folder.serial_number(), %trouble, seconds, "trying again");
+            }
+            // The disk is not left alone in the middle: who is told that the device stopped may start it
+            // again at once.
+            let may_stop = matches!(output, Output::Connect { .. } | Output::Send(_) | Output::Wait(_));
+            let input = tokio::select! {
+                () = &mut shutdown, if may_stop => return Ok(()),
+                input = self.perform(output) => input?,
+            };
+            output = pledge.step(self.clock.moment(), input)?;
+        }
+    }
+
     async fn perform(&mut self, output: Output) -> Result<Input, AgentError> {
         let folder = self.folder.clone();
         Ok(match output {

@@ -5,6 +5,7 @@
 mod crashes;
 mod imprint;
 mod machine;
+mod member;
 mod registrar;
 mod served;
 mod shell;
