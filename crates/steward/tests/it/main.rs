@@ -5,6 +5,7 @@ mod api;
 mod backup;
 mod browser;
 mod brski;
+mod control;
 mod demo;
 mod document;
 mod help;
