@@ -136,6 +136,11 @@ fn of_control(event: &control::Event) -> Option<configuration::Command> {
 pub fn describe(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
     let Some((statement, known)) = believed(cx, subject)? else { return Ok(()) };
     let Some(verified) = known.verified else { return Ok(()) };
+    let (onboarding, _) = Onboarding::load(cx.tx, subject)?.unwrap_or_default();
+    let mud_signer = onboarding.introduction.map(|it| it.mud_signer).unwrap_or_default();
+    if !verified.counts_for(&mud_signer) {
+        return Ok(());
+    }
     let stage = Device::load(cx.tx, subject)?.and_then(|(state, _)| state.stage);
     if [None, Some(device::Stage::Retired)].contains(&stage) {
         return Ok(());

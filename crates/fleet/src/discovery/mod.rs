@@ -49,13 +49,18 @@ pub fn believed(
 /// Why a device may not be admitted yet: it has a MUD URL, and RFC 8520 section 13.2 lets nobody use the
 /// file before its signature is verified or an administrator has given approval.
 ///
+/// `mud_signer` is who must sign it, if the device's certificate says so.
+///
 /// # Errors
 /// A fault of the store.
-pub fn hindrance(cx: &mut Cx, device: &Subject) -> Result<Option<Refusal>, Refusal> {
+pub fn hindrance(cx: &mut Cx, device: &Subject, mud_signer: &str) -> Result<Option<Refusal>, Refusal> {
     let Some((statement, description)) = believed(cx, device)? else { return Ok(None) };
     let (state, _) = Discovery::load(cx.tx, device)?.unwrap_or_default();
-    if description.verified.is_some() || !state.waived.is_empty() {
+    if !state.waived.is_empty() {
         return Ok(None);
+    }
+    if let Some(verified) = &description.verified {
+        return Ok((!verified.counts_for(mud_signer)).then(|| other_signer(mud_signer, &verified.signer)));
     }
     let why = match description.failure {
         Some(failure) => format!("{} ({})", failure.why, failure.code),
@@ -67,4 +72,12 @@ pub fn hindrance(cx: &mut Cx, device: &Subject) -> Result<Option<Refusal>, Refus
         statement.mud_url
     );
     Ok(Some(Refusal::new(Sort::Conflict, "description-unverified", detail)))
+}
+
+fn other_signer(wanted: &str, signer: &str) -> Refusal {
+    let detail = format!(
+        "the device's certificate wants its description signed by \"{wanted}\", and it is by \"{signer}\" \
+         (RFC 8520 section 13.2); `description waive` admits without it"
+    );
+    Refusal::new(Sort::Conflict, "description-by-another-signer", detail)
 }

@@ -94,7 +94,8 @@ fn idevid(
     };
     let key = fingerprint(leaf.public_key());
     let mud_url = leaf.mud_url().unwrap_or_default().to_string();
-    let proof = Proof::Idevid(Introduction { anchor, serial_number, key, mud_url });
+    let mud_signer = leaf.mud_signer().map(ToString::to_string).unwrap_or_default();
+    let proof = Proof::Idevid(Introduction { anchor, serial_number, key, mud_url, mud_signer });
     Ok(Peer::Device { proof, certificate: Box::new(leaf) })
 }
 

@@ -22,6 +22,10 @@ pub struct Introduction {
     /// The MUD URL in its IDevID (RFC 8520 section 11); empty when there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mud_url: String,
+    /// Who must sign that description, if its IDevID says so (id-pe-mudsigner, RFC 8520 section 11): the
+    /// subject of a certificate; empty when it does not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mud_signer: String,
 }
 
 impl Introduction {

@@ -42,6 +42,11 @@ CREATE TABLE pledge_voucher (
         number: 4,
         sql: "ALTER TABLE pledge_voucher ADD COLUMN log TEXT NOT NULL DEFAULT ''",
     },
+    Migration {
+        room: "onboarding",
+        number: 5,
+        sql: "ALTER TABLE onboarding ADD COLUMN mud_signer TEXT NOT NULL DEFAULT ''",
+    },
 ];
 
 /// Whose certificate has this serial number, if it is a good one.
@@ -163,7 +168,8 @@ fn maybe(row: &Row, i: usize) -> Result<Option<String>, Fault> {
 fn state(row: &Row) -> Result<(State, i64), Fault> {
     let introduction = match (maybe(row, 0)?, maybe(row, 1)?, maybe(row, 2)?) {
         (Some(anchor), Some(serial_number), Some(key)) => {
-            Some(Introduction { anchor, serial_number, key, mud_url: row.text(8)?.into() })
+            let (mud_url, mud_signer) = (row.text(8)?.into(), row.text(9)?.into());
+            Some(Introduction { anchor, serial_number, key, mud_url, mud_signer })
         }
         _ => None,
     };
@@ -180,8 +186,8 @@ impl Room for Onboarding {
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(
             tx,
-            "SELECT anchor, serial_number, key, admitted, enrolled, wanted, barred, version, mud_url \
-             FROM onboarding \
+            "SELECT anchor, serial_number, key, admitted, enrolled, wanted, barred, version, mud_url, \
+             mud_signer FROM onboarding \
              WHERE organisation = $1 AND site = $2 AND device = $3",
             &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
             state,
@@ -194,7 +200,7 @@ impl Room for Onboarding {
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
         let State { introduction, admitted, enrolled, barred, wanted, .. } = change.new;
         let introduction = introduction.as_ref();
-        let row: [Value; 12] = [
+        let row: [Value; 13] = [
             text_or_null(introduction.map(|i| &i.anchor)),
             text_or_null(introduction.map(|i| &i.serial_number)),
             text_or_null(introduction.map(|i| &i.key)),
@@ -204,6 +210,7 @@ impl Room for Onboarding {
             i64::from(*barred).into(),
             change.new_version.into(),
             introduction.map_or("", |i| i.mud_url.as_str()).into(),
+            introduction.map_or("", |i| i.mud_signer.as_str()).into(),
             subject.organisation.as_str().into(),
             subject.site.as_str().into(),
             subject.id.as_str().into(),
@@ -211,8 +218,8 @@ impl Room for Onboarding {
         let saved = match change.old_version {
             0 => tx.exec(
                 "INSERT INTO onboarding (anchor, serial_number, key, admitted, enrolled, wanted, barred, \
-                 version, mud_url, organisation, site, device) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
+                 version, mud_url, mud_signer, organisation, site, device) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
                 &row,
             )?,
             old_version => {
@@ -220,8 +227,9 @@ impl Room for Onboarding {
                 row.push(old_version.into());
                 tx.exec(
                     "UPDATE onboarding SET anchor = $1, serial_number = $2, key = $3, admitted = $4, \
-                     enrolled = $5, wanted = $6, barred = $7, version = $8, mud_url = $9 \
-                     WHERE organisation = $10 AND site = $11 AND device = $12 AND version = $13",
+                     enrolled = $5, wanted = $6, barred = $7, version = $8, mud_url = $9, \
+                     mud_signer = $10 \
+                     WHERE organisation = $11 AND site = $12 AND device = $13 AND version = $14",
                     &row,
                 )?
             }

@@ -19,6 +19,7 @@ fn introduction(key: &str) -> Introduction {
         serial_number: "A1".into(),
         key: key.into(),
         mud_url: String::new(),
+        mud_signer: String::new(),
     }
 }
 
@@ -192,6 +193,7 @@ fn a_masas_log_says_who_else_was_trusted() {
 const STORED: &[&str] = &[
     r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff"}}"#,
     r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff","mud_url":"https://lumen.example.com/lamp"}}"#,
+    r#"{"event":"introduced","introduction":{"anchor":"lumen","serial_number":"A1","key":"00ff","mud_url":"https://lumen.example.com/lamp","mud_signer":"CN=Descriptions"}}"#,
     r#"{"event":"admitted"}"#,
     r#"{"event":"voucher-obtained","nonce":"AAAAAAAAAAA=","domain_id":"00ff","voucher":"MIIB"}"#,
     r#"{"event":"audit-log-read","log":{"complete":true,"vouchers":3,"without_nonce":1,"left_out":2,"other_domains":["00aa"]}}"#,

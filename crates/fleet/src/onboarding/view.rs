@@ -113,9 +113,9 @@ impl Operation for Admit {
     fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
         let (subject, _) = device::find(cx, self.device.as_str())?;
         let (before, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
-        if before.introduction.is_some()
+        if let Some(introduction) = &before.introduction
             && !before.admitted
-            && let Some(hindrance) = discovery::hindrance(cx, &subject)?
+            && let Some(hindrance) = discovery::hindrance(cx, &subject, &introduction.mud_signer)?
         {
             return Err(hindrance);
         }
@@ -301,10 +301,11 @@ pub(super) fn introduced(cx: &mut Cx, introduction: Introduction) -> Result<Subj
     };
     let (before, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
     let admission = admission(cx, &introduction.anchor)?;
+    let mud_signer = introduction.mud_signer.clone();
     cx.change::<Onboarding>(&subject, Command::Introduce(introduction))?;
     // The rule is asked at every request: a description may have been verified since the last one.
     let by_rule = !before.admitted && !before.barred && admission == Admission::Automatic;
-    if by_rule && discovery::hindrance(cx, &subject)?.is_none() {
+    if by_rule && discovery::hindrance(cx, &subject, &mud_signer)?.is_none() {
         cx.change::<Onboarding>(&subject, Command::Admit)?;
     }
     Ok(subject)

@@ -53,6 +53,7 @@ impl Lamp {
             serial_number: serial_number.into(),
             key: "of the factory".into(),
             mud_url: String::new(),
+            mud_signer: String::new(),
         };
         let enrol = Enrol { proof: Proof::Idevid(introduction), key: fingerprint };
         let decision: Decision = answer(hub.own(enrol));

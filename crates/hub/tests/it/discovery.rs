@@ -50,6 +50,7 @@ fn asks(operator: &Running, mud_url: &str) -> bool {
         serial_number: "A1".into(),
         key: "00ff".into(),
         mud_url: mud_url.into(),
+        mud_signer: String::new(),
     };
     let enrol = Enrol { proof: Proof::Idevid(introduction), key: "ff00".into() };
     let decision = operator.own(enrol).expect("decided");

@@ -5,6 +5,8 @@ use fleet::access::rules::{Command, Description};
 use fleet::access::store::surroundings;
 use fleet::access::view::{Propose, Wanted, Work};
 use fleet::access::{Access, lacks_plan};
+use fleet::discovery::description;
+use fleet::discovery::description::rules::{Command as Fetch, Verified};
 use fleet::onboarding::Onboarding;
 use fleet::onboarding::rules::{Command as Join, Introduction};
 use fleet::operation::{Kind, Operation};
@@ -28,6 +30,7 @@ enum Step {
     Introduce,
     Admit,
     Describe(String),
+    Verify(String),
     Look,
 }
 
@@ -47,6 +50,7 @@ impl Operation for Lead {
                     serial_number: self.device.clone(),
                     key: "00".into(),
                     mud_url: URL.into(),
+                    mud_signer: SIGNER.into(),
                 };
                 cx.change::<Onboarding>(&subject, Join::Introduce(introduction)).map(drop)?;
             }
@@ -55,12 +59,26 @@ impl Operation for Lead {
                 let description = Description { mud_url: URL.into(), digest: digest.clone() };
                 cx.change::<Access>(&subject, Command::Describe(description)).map(drop)?;
             }
+            Step::Verify(signer) => {
+                let maker = description::subject(&subject, "maker", URL);
+                let verified = Verified {
+                    file: "d".repeat(64),
+                    signer: signer.clone(),
+                    cache_validity_hours: 48,
+                    ..Verified::default()
+                };
+                for command in [Fetch::Ask, Fetch::Verify(verified)] {
+                    cx.change::<description::Description>(&maker, command).map(drop)?;
+                }
+            }
             Step::Look => {}
         }
         lacks_plan(cx, &subject)
     }
 }
 
+/// Who must sign the description, by the devices' certificates.
+const SIGNER: &str = "CN=Descriptions";
 const URL: &str = "https://maker.example/lamp";
 
 /// A file that lets its device talk to its controller and to its own kind.
@@ -265,6 +283,25 @@ fn a_new_description_waits_for_a_person() {
         stage.ask("device retire", json!({"device": "a", "why": "lost"}));
         assert_eq!(stage.show("a")["enforcement"], "none");
         assert_eq!(stage.plans(), 0);
+        stage.0.sound();
+    });
+}
+
+#[test]
+fn a_certificate_may_say_who_must_sign() {
+    on_both("a_certificate_may_say_who_must_sign", |world| {
+        let mut stage = stage(world);
+        let admit = |stage: &mut Stage| stage.0.write("onboarding admit", r#"{"device":"a"}"#);
+        stage.lead("a", Step::Introduce);
+        assert_eq!(code(&admit(&mut stage)), "description-unverified");
+        stage.lead("a", Step::Verify("CN=Somebody".into()));
+        assert_eq!(code(&admit(&mut stage)), "description-by-another-signer");
+        assert!(stage.wanted().is_empty());
+        stage.lead("a", Step::Verify(SIGNER.into()));
+        assert_eq!(code(&admit(&mut stage)), "");
+        assert!(stage.lead("a", Step::Look), "described, and no plan yet");
+        assert_eq!(stage.make(), 1);
+        assert!(!stage.lead("a", Step::Look));
         stage.0.sound();
     });
 }

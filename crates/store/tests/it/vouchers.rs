@@ -12,7 +12,13 @@ const PEM: &str = include_str!("../../../fleet/src/onboarding/anchor/example.pem
 fn want(nonce: &str) -> Want {
     let (anchor, serial_number, key) = ("lumen".into(), "A1".into(), "00ff".into());
     Want {
-        introduction: Introduction { anchor, serial_number, key, mud_url: String::new() },
+        introduction: Introduction {
+            anchor,
+            serial_number,
+            key,
+            mud_url: String::new(),
+            mud_signer: String::new(),
+        },
         nonce: nonce.into(),
     }
 }

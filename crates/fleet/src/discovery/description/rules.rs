@@ -29,6 +29,14 @@ pub struct Verified {
     pub lines: Vec<String>,
 }
 
+impl Verified {
+    /// Whether it may be used for a device whose certificate names this signer, or none (RFC 8520 section
+    /// 13.2).
+    pub fn counts_for(&self, mud_signer: &str) -> bool {
+        mud_signer.is_empty() || mud_signer == self.signer
+    }
+}
+
 /// Why a description was not verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
