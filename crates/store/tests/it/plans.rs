@@ -1,6 +1,6 @@
 //! Plans of devices: made outside of the transaction, kept by their digest, active before the LDevID.
-use crate::support::{Writer, ask, code, on_both, own};
-use fleet::access::compile::compile;
+use crate::support::{Writer, ask, code, on_both, own, skip};
+use fleet::access::compile::{Surroundings, compile};
 use fleet::access::rules::{Command, Description};
 use fleet::access::store::surroundings;
 use fleet::access::view::{Propose, Wanted, Work};
@@ -16,6 +16,7 @@ use fleet::room::{Cx, Subject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use std::path::Path;
 use wire::mud::MudFile;
 
 /// What other rooms do to a device's access, as one operation of the tests.
@@ -304,4 +305,24 @@ fn a_certificate_may_say_who_must_sign() {
         assert!(!stage.lead("a", Step::Look));
         stage.0.sound();
     });
+}
+
+#[test]
+fn published_descriptions_compile() {
+    let Some(corpus) = std::env::var_os("STEWARD_CORPUS") else {
+        return skip("published_descriptions_compile", "STEWARD_CORPUS is not set");
+    };
+    let around =
+        Surroundings { addresses: vec!["192.0.2.1".parse().expect("an address")], ..Surroundings::default() };
+    let (mut read, mut entries, mut notes) = (0, 0, 0);
+    for found in std::fs::read_dir(Path::new(&corpus).join("mudfiles")).expect("the MUD files") {
+        let text = std::fs::read(found.expect("a file").path()).expect("its text");
+        let Ok(file) = MudFile::from_json(&text) else { continue };
+        let compiled = compile("it", Some(&file), &around).expect("a plan");
+        let plan = wire::plan::Plan::from_json(compiled.text.as_bytes()).expect("its canonical JSON");
+        assert_eq!(plan.digest().expect("a digest"), compiled.digest);
+        (read, entries, notes) = (read + 1, entries + plan.entries.len(), notes + compiled.notes.len());
+    }
+    // Every one has 12 defaults. Names, controllers and neighbours mean no address here: a note each.
+    assert_eq!((read, entries - 12 * read, notes), (30, 168, 171));
 }
