@@ -48,7 +48,7 @@ pub async fn offer(scene: &mut Scene) -> Result<(), Failure> {
     let address = scene.manufacturer.ready.people.clone();
     let product = json!({
         "product": PRODUCT, "hardware_type": HARDWARE,
-        "mud_url": format!("{address}/mud/{PRODUCT}.json"), "masa_url": address,
+        "mud_url": format!("{address}/mud/{PRODUCT}.json"), "masa_url": address.trim_start_matches("https://"),
     });
     scene.manufacturer.call_unless("product add", product, "product-known").await?;
     publish(scene, &address).await

@@ -46,7 +46,7 @@ pub struct Add {
     /// Where its description is: an https URL
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mud_url: Option<String>,
-    /// Where its manufacturer's service (MASA) is: an https URL
+    /// Where its manufacturer's service (MASA) is: `masa.example.com`, or a whole https URL
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masa_url: Option<String>,
 }
@@ -65,7 +65,7 @@ impl Operation for Add {
         let template = Template {
             hardware_type: self.hardware_type.clone(),
             mud_url: https("mud_url", self.mud_url.as_deref())?,
-            masa_url: https("masa_url", self.masa_url.as_deref())?,
+            masa_url: masa(self.masa_url.as_deref())?,
         };
         let subject = cx.subject("", &self.product);
         let state = cx.change::<Product>(&subject, Command::Add(template))?;
@@ -83,6 +83,17 @@ fn https(name: &str, url: Option<&str>) -> Result<String, Refusal> {
     }
     let detail = format!("`{name}` has to be an https URL of at most {URL_BYTES_MAX} ASCII characters");
     Err(Refusal::new(Sort::Malformed, "bad-url", detail))
+}
+
+/// RFC 8995 section 2.3.2: the authority alone, which is preferred, or a complete URI.
+fn masa(url: Option<&str>) -> Result<String, Refusal> {
+    match url {
+        Some(authority) if !authority.is_empty() && !authority.contains('/') => {
+            https("masa_url", Some(&format!("https://{authority}")))?;
+            Ok(authority.into())
+        }
+        url => https("masa_url", url),
+    }
 }
 
 /// Let nothing of a product be born any more
