@@ -1,4 +1,5 @@
 //! The devices' listener: TLS proved who holds which key, the room's door judges and answers.
+use crate::budget::Budget;
 use crate::checkin::CheckIns;
 use crate::desk::Desk;
 use crate::headers::text;
@@ -10,7 +11,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet::audit::rules::Link;
 use fleet::audit::view::hex;
-use fleet::door::Answer;
+use fleet::door::{Answer, RETRY_AFTER_SECONDS};
 use fleet::limits::DOOR_BODY_BYTES_MAX;
 use fleet::onboarding::door::{self, Peer};
 use fleet::onboarding::rules::Event;
@@ -20,7 +21,7 @@ use fleet::room::Room;
 use io::http::server::{Closer, Peer as Connection};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::Certificate;
 use wire::control::CHECK_IN_PATH;
 
@@ -30,6 +31,7 @@ pub struct Devices {
     signers: Signers,
     connections: Arc<Connections>,
     check_ins: Arc<CheckIns>,
+    budget: Mutex<Budget>,
 }
 
 impl Devices {
@@ -40,7 +42,7 @@ impl Devices {
         connections: Arc<Connections>,
         check_ins: Arc<CheckIns>,
     ) -> Self {
-        Devices { desk, signers, connections, check_ins }
+        Devices { desk, signers, connections, check_ins, budget: Mutex::default() }
     }
 
     /// Everything the listener answers.
@@ -54,6 +56,10 @@ impl Devices {
             self.connections.add(&hex(leaf.serial()), &connection.closer);
         }
         let peer = self.judge(connection).await?;
+        if request.method() == Method::POST && !self.may_ask(&peer) {
+            let text = "too-often: this device has asked more often than any has to; ask again later";
+            return Ok(Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..Answer::text(429, text) });
+        }
         let session = self.session(&peer);
         let Signers { authority, registrar, .. } = &self.signers;
         let request = plain(request, peer).await?;
@@ -67,6 +73,13 @@ impl Devices {
             tracing::warn!(address = %connection.address, %detail, "closed");
         }
         Ok(answer)
+    }
+
+    /// Whether a device has not used up its requests: what it asks may cost an entry of the journal.
+    fn may_ask(&self, peer: &Peer) -> bool {
+        let Peer::Device { certificate, .. } = peer else { return true };
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.take(certificate.public_key().fingerprint(), Instant::now())
     }
 
     fn session(&self, peer: &Peer) -> Session {

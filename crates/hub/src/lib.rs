@@ -5,6 +5,7 @@
 //! opens the folder and the store, [`Hub::bind`] takes the port, [`Bound::serve`] answers.
 pub mod api;
 pub mod blobs;
+mod budget;
 mod checkin;
 pub mod desk;
 mod devices;

@@ -38,3 +38,7 @@ pub const EVENT_STREAM_SECONDS_MAX: u64 = 600;
 pub const WAITING_EVENTS_MAX: usize = 1;
 /// Descriptions that are fetched at once.
 pub const DESCRIPTION_FETCHES_MAX: usize = 8;
+/// Requests of a device that may cost an entry of the journal, in a row; one comes back each second.
+pub const DEVICE_REQUESTS_MAX: u32 = 60;
+/// Devices whose requests are counted; they are forgotten when they have all of them again.
+pub const BUDGETED_DEVICES_MAX: usize = 100_000;

@@ -254,6 +254,32 @@ fn what_is_not_well_formed_is_refused_and_nothing_is_stored() {
 }
 
 #[test]
+fn a_flood_costs_its_sender_and_nobody_else() {
+    if !have("est::a_flood", TOOLS) {
+        return;
+    }
+    let hub = enrolled_hub("A1");
+    let entries = || hub.ask("audit list", json!({"limit": 1})).expect("entries")["items"][0]["seq"].clone();
+    let before = entries().as_i64().expect("a number");
+    let report = |identity| {
+        curl(&hub, Some(identity), "/.well-known/brski/enrollstatus", Some(("application/json", "bad")))
+    };
+    std::fs::write(hub.path("bad"), r#"{"version":1,"status":false,"reason":"again"}"#).expect("written");
+    let answers: Vec<String> =
+        (0..2 * hub::limits::DEVICE_REQUESTS_MAX).map(|_| report("ldevid").status).collect();
+    let refused = answers.iter().filter(|status| *status == "429").count();
+    assert!(answers[0] == "200" && refused > 0, "{answers:?}");
+    let written = entries().as_i64().expect("a number") - before;
+    assert!(
+        written <= (answers.len() - refused) as i64,
+        "{written} entries, {refused} of {} refused",
+        answers.len()
+    );
+    // Another key is another device.
+    assert_eq!(report("idevid").status, "200", "{}", said(&hub));
+}
+
+#[test]
 fn a_stranger_gets_no_byte() {
     if !have("est::a_stranger_gets_no_byte", TOOLS) {
         return;
