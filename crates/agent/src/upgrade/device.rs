@@ -1,12 +1,11 @@
 //! What a device is to a manifest, and what it thinks of the content of a slot.
+use crate::machine::shortened;
 use wire::PublicKey;
 use wire::control::FirmwareNotKept;
 use wire::suit::{
     Authentic, ComponentFailed, ComponentId, Components, Envelope, Output, Procedure, ProcessFailed,
     Processor, Reason, SuitRefused, Uuid, VendorId,
 };
-
-use crate::machine::shortened;
 
 /// Where an image lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,17 +83,7 @@ impl Device {
         let nothing = || not_kept(None, Reason::OperationFailed, "the slot holds no manifest");
         let authentic = self.authenticate(envelope.ok_or_else(nothing)?);
         let authentic = authentic.map_err(|why| refused(&why))?;
-        let mut view = self.view(slot, content.image);
-        let run = || {
-            let mut processor = Processor::new(authentic.clone(), Procedure::Invocation, None, &view)?;
-            let output = processor.run(&mut view)?;
-            match output {
-                Output::Invoke { arguments, .. } => Ok(arguments),
-                _ => Err(processor.failed("the manifest does not invoke the firmware")),
-            }
-        };
-        let mut run = run;
-        match run() {
+        match self.invoke(&authentic, self.view(slot, content.image)) {
             Ok(arguments) => Ok(Launch {
                 slot,
                 sequence_number: authentic.manifest.sequence_number,
@@ -105,9 +94,20 @@ impl Device {
         }
     }
 
+    /// Processes up to the invocation. A manifest that invokes what it has not looked at would let a
+    /// changed image start.
+    fn invoke(&self, authentic: &Authentic, mut view: View<'_>) -> Result<Option<Vec<u8>>, ProcessFailed> {
+        let mut processor = Processor::new(authentic.clone(), Procedure::Invocation, None, &view)?;
+        match processor.run(&mut view)? {
+            Output::Invoke { arguments, .. } if view.was_measured => Ok(arguments),
+            Output::Invoke { .. } => Err(processor.failed("the manifest does not validate the image before")),
+            _ => Err(processor.failed("the manifest does not invoke the firmware")),
+        }
+    }
+
     /// The device as a manifest sees it while `slot` is meant.
     pub(super) fn view(&self, slot: Slot, image: Option<[u8; 32]>) -> View<'_> {
-        View { device: self, slot, image }
+        View { device: self, slot, image, was_measured: false }
     }
 }
 
@@ -116,6 +116,8 @@ pub(super) struct View<'a> {
     device: &'a Device,
     slot: Slot,
     image: Option<[u8; 32]>,
+    /// Whether a condition has asked for the digest.
+    was_measured: bool,
 }
 
 impl Components for View<'_> {
@@ -143,6 +145,7 @@ impl Components for View<'_> {
     }
 
     fn sha256(&mut self, _: &ComponentId) -> Result<Option<[u8; 32]>, ComponentFailed> {
+        self.was_measured = true;
         Ok(self.image)
     }
 }

@@ -110,6 +110,19 @@ enum State {
     Over,
 }
 
+impl State {
+    fn waits_for(&self) -> &'static str {
+        match self {
+            Self::Preparing(_) => "a prepared slot",
+            Self::Fetching(_) => "a piece",
+            Self::Appending(_) | Self::Discarding(_) => "the disk",
+            Self::Pausing(_) => "time to pass",
+            Self::Measuring => "a measurement",
+            Self::Over => "nothing any more",
+        }
+    }
+}
+
 /// An offered firmware on its way into a slot.
 #[derive(Debug)]
 pub struct Install {
@@ -193,7 +206,7 @@ impl Install {
             (State::Preparing(_) | State::Appending(_) | State::Measuring, Input::Failed(why)) => {
                 Output::End(Outcome::NotTaken(self.not_taken(&why)))
             }
-            (_, input) => return Err(Misplaced { input: input.name(), state: "something else" }),
+            (state, input) => return Err(Misplaced { input: input.name(), state: state.waits_for() }),
         })
     }
 

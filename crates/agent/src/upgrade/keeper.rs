@@ -103,6 +103,20 @@ enum State {
     Over,
 }
 
+impl State {
+    fn waits_for(&self) -> &'static str {
+        match self {
+            Self::Loading(..) => "a slot's content",
+            Self::Counting(..) | Self::Confirming(..) | Self::Noting(_) => "the disk",
+            Self::Starting(_) => "a start",
+            Self::Proving(..) | Self::Running(_) => "the firmware",
+            Self::Stopping(_) => "a stop",
+            Self::Pausing(_) => "time to pass",
+            Self::Over => "nothing any more",
+        }
+    }
+}
+
 /// What comes after noting or stopping.
 #[derive(Debug)]
 enum Next {
@@ -220,8 +234,9 @@ impl Keeper {
                 Input::NotTaken(not_kept),
             ) => self.mention(moment, not_kept, Next::Watch(Box::new(state))),
             (state, input) => {
+                let misplaced = Misplaced { input: input.name(), state: state.waits_for() };
                 self.state = state;
-                return Err(Misplaced { input: input.name(), state: "something else" });
+                return Err(misplaced);
             }
         })
     }

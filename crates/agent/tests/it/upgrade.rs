@@ -325,6 +325,36 @@ async fn a_changed_image_is_not_started() {
     assert_eq!(report.await.unwrap().not_kept.unwrap().sequence_number, Some(2));
 }
 
+/// A manifest of the same form with other bytes in it, signed anew.
+fn rewritten(maker: &Maker, envelope: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let signed = 2 + 1 + 1 + 2 + 115;
+    let mut manifest = envelope[signed + 1..].to_vec();
+    let at = manifest.windows(from.len()).position(|window| window == from).unwrap();
+    manifest[at..at + to.len()].copy_from_slice(to);
+    let digest = [&[0x82, 0x2f, 0x58, 32][..], &sha256(&manifest)].concat();
+    let signature = wire::cose::sign_detached(&digest, &maker.key).unwrap();
+    let authentication = [&[0x82, 0x58, 36][..], &digest, &[0x58, 74], &signature].concat();
+    [&envelope[..6], &authentication, &[3], &manifest].concat()
+}
+
+#[tokio::test]
+async fn what_is_not_validated_is_not_started() {
+    let maker = Maker::new();
+    let folder = maker.folder();
+    // suit-validate: image-match becomes another check of the vendor.
+    let envelope = maker.envelope(1, GOOD.as_bytes());
+    let same = rewritten(&maker, &envelope, &[7, 0x43, 0x82, 3, 15], &[7, 0x43, 0x82, 3, 15]);
+    assert_eq!(same.len(), envelope.len());
+    let lax = rewritten(&maker, &envelope, &[7, 0x43, 0x82, 3, 15], &[7, 0x43, 0x82, 1, 15]);
+    for (envelope, expect) in [(same, None), (lax, Some("the manifest does not validate the image before"))] {
+        std::fs::write(folder.path().join("slots/a/manifest.suit"), envelope).unwrap();
+        let told = |it: &FirmwareReport| it.running.is_some() || it.not_kept.is_some();
+        let report = run(folder.path(), maker.settings(), None, Payload::of(b""), told).await.unwrap();
+        let why = report.not_kept.map(|it| it.why);
+        assert_eq!(why.as_deref().and_then(|why| why.rsplit(": ").next()), expect);
+    }
+}
+
 #[tokio::test]
 async fn a_download_goes_on_where_it_was_broken_off() {
     let (maker, image) = (Maker::new(), large(GOOD));
