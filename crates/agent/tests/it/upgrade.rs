@@ -11,7 +11,7 @@ use io::files::FileError;
 use io::key::KeyError;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use wire::control::FirmwareReport;
@@ -452,6 +452,56 @@ async fn power_may_go_at_every_step() {
             }
         }
     }
+}
+
+/// A disk whose pieces wait until they are let go on.
+struct Slow {
+    begun: watch::Sender<bool>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Disk for Slow {
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        LocalDisk.write(path, bytes, mode)
+    }
+
+    fn make_key(&self, path: &Path) -> Result<FileKey, KeyError> {
+        LocalDisk.make_key(path)
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), FileError> {
+        LocalDisk.remove(path)
+    }
+
+    fn append(&self, path: &Path, offset: u64, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        self.begun.send_replace(true);
+        self.go_on.lock().unwrap().recv().unwrap();
+        LocalDisk.append(path, offset, bytes, mode)
+    }
+}
+
+#[tokio::test]
+async fn who_stops_it_waits_for_its_disk() {
+    let maker = Maker::new();
+    let folder = maker.folder();
+    let (go_on, waits) = mpsc::channel();
+    let (begun, mut writing) = watch::channel(false);
+    let settings = Settings { disk: Arc::new(Slow { begun, go_on: Mutex::new(waits) }), ..maker.settings() };
+    let (path, offer) = (folder.path().to_owned(), Some(maker.envelope(2, GOOD.as_bytes())));
+    let mut stop = writing.clone();
+    let stopped = async move { drop(stop.wait_for(|begun| *begun).await) };
+    let running = tokio::spawn(async move {
+        let payload = Payload::of(GOOD.as_bytes());
+        run_or_die(&path, settings, offer, payload, |_| false, stopped).await.map(|_| ())
+    });
+    writing.wait_for(|begun| *begun).await.unwrap();
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    go_on.send(()).unwrap();
+    running.await.unwrap().unwrap();
+    assert_eq!(std::fs::read(folder.path().join("slots/b/image")).unwrap(), GOOD.as_bytes());
+    drop(io::files::FolderLock::take(&folder.path().join("slots")).unwrap());
 }
 
 #[test]
