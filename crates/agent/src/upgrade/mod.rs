@@ -18,8 +18,9 @@
 //! | `a/image`, `b/image` | the firmware |
 //! | `a/manifest.suit`, `b/manifest.suit` | the envelope that it came with |
 //!
-//! `device`, `install`, `keeper` and `record` decide; `slots`, `process` and `run` do. Absent: who
-//! offers a release to whom, and how a payload is reached ([`Source`]).
+//! `device`, `install`, `keeper` and `record` decide; `slots`, `process` and `run` do. [`ByRange`] fetches over HTTP. Absent:
+//! who offers a release to whom, and whom a payload may be fetched from.
+mod by_range;
 mod device;
 mod install;
 mod keeper;
@@ -28,6 +29,7 @@ mod record;
 mod run;
 mod slots;
 
+pub use by_range::ByRange;
 pub use device::{Content, Device, Slot};
 pub use install::{Install, Outcome};
 pub use keeper::{Keeper, Runs};

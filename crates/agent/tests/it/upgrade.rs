@@ -4,15 +4,19 @@ use agent::machine::{Moment, Timers};
 use agent::shell::{Disk, LocalDisk};
 use agent::upgrade::message::{KeeperInput, KeeperOutput};
 use agent::upgrade::{
-    Content, Device, Keeper, Patience, Record, Settings, Slot, Source, Trial, UpgradeError, keep, lay,
+    ByRange, Content, Device, Keeper, Patience, Record, Settings, Slot, Source, Trial, UpgradeError, keep,
+    lay,
 };
 use io::FileKey;
 use io::files::FileError;
+use io::http::client::Dialer;
 use io::key::KeyError;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wire::control::FirmwareReport;
 use wire::digest::sha256;
@@ -531,4 +535,50 @@ fn a_trial_is_not_begun_for_ever() {
         let output = keeper.step(now, KeeperInput::Loaded(content(1))).unwrap();
         assert_eq!(output, KeeperOutput::Start { slot: Slot::A, arguments: None });
     }
+}
+
+/// A server that gives one answer, and the head of what it was asked.
+async fn answering(answer: String) -> (String, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/image", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(head).unwrap().to_lowercase()
+    });
+    (uri, serving)
+}
+
+#[tokio::test]
+async fn pieces_are_asked_for_by_ranges() {
+    let answer = |status: &str, header: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\n{header}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let range =
+        |range: &str| answer("206 Partial Content", &format!("content-range: bytes {range}\r\n"), "def");
+    let ok = |body: &str| answer("200 OK", "", body);
+    for (offset, answer, expect) in [
+        (3, range("3-5/9"), Ok("def")),
+        (3, range("0-2/9"), Err("another range")),
+        (3, answer("206 Partial Content", "", "def"), Err("another range")),
+        (0, ok("abc"), Ok("abc")),
+        (0, ok("abcd"), Err("3 bytes")),
+        (3, ok("abc"), Err("answered 200 OK to the bytes from 3 on")),
+        (0, answer("404 Not Found", "", "no"), Err("answered 404 Not Found")),
+    ] {
+        let (uri, serving) = answering(answer).await;
+        let piece = ByRange::new(Dialer::plain()).piece(&uri, offset, 3).await;
+        match (&piece, expect) {
+            (Ok(bytes), Ok(expect)) => assert_eq!(bytes, expect.as_bytes()),
+            (Err(why), Err(expect)) => assert!(why.contains(expect), "{why}"),
+            _ => panic!("{piece:?}, not {expect:?}"),
+        }
+        let asked = serving.await.unwrap();
+        assert!(asked.contains(&format!("\r\nrange: bytes={offset}-{}\r\n", offset + 2)), "{asked}");
+    }
+    assert!(ByRange::new(Dialer::plain()).piece("coap://x", 0, 3).await.is_err());
 }

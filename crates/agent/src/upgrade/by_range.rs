@@ -1,0 +1,42 @@
+//! Payloads over HTTP, piece by piece.
+use super::run::Source;
+use io::http::StatusCode;
+use io::http::client::{Answer, Client, Dialer, Request};
+use io::http::header::{CONTENT_RANGE, HeaderValue, RANGE};
+use io::http::url::Url;
+use tokio::sync::Mutex;
+
+/// Asks for each piece by a range of bytes. Whether a server may be asked, and how it is believed, is
+/// the dialer's: what comes is judged by the digest that the manifest bears.
+pub struct ByRange(Mutex<Client>);
+
+impl ByRange {
+    /// Over connections that `dialer` makes.
+    pub fn new(dialer: Dialer) -> Self {
+        Self(Mutex::new(Client::new(dialer)))
+    }
+}
+
+impl Source for ByRange {
+    async fn piece(&self, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+        let url = Url::parse(uri).map_err(|why| format!("`{uri}`: {why}"))?;
+        let range = format!("bytes={offset}-{}", offset.saturating_add(length.saturating_sub(1)));
+        let range = HeaderValue::from_str(&range).map_err(|why| why.to_string())?;
+        let most = usize::try_from(length).map_err(|why| why.to_string())?;
+        let request = Request::get(url).header(RANGE, range).answer_bytes_max(most);
+        let answer = self.0.lock().await.send(&request).await.map_err(|why| why.to_string())?;
+        match answer.status {
+            StatusCode::PARTIAL_CONTENT if begins_at(&answer) == Some(offset) => Ok(answer.body.to_vec()),
+            StatusCode::PARTIAL_CONTENT => Err("the server sent another range than was asked for".into()),
+            // It knows no ranges; a small file comes whole.
+            StatusCode::OK if offset == 0 => Ok(answer.body.to_vec()),
+            status => Err(format!("the server answered {status} to the bytes from {offset} on")),
+        }
+    }
+}
+
+/// The first byte of `Content-Range: bytes 3-5/9`.
+fn begins_at(answer: &Answer) -> Option<u64> {
+    let range = answer.header(&CONTENT_RANGE)?.strip_prefix("bytes ")?;
+    range.split_once('-')?.0.parse().ok()
+}
