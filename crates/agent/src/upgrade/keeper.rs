@@ -93,7 +93,8 @@ enum State {
     Proving(Launch, u64),
     /// It has answered, and that is being noted.
     Confirming(Launch, Record),
-    Running(Launch),
+    /// It is healthy. If that could not be noted, it is noted at this moment.
+    Running(Launch, Option<u64>),
     /// Something is being noted that holds even if the disk fails.
     Noting(Next),
     /// The firmware is being ended.
@@ -109,7 +110,7 @@ impl State {
             Self::Loading(..) => "a slot's content",
             Self::Counting(..) | Self::Confirming(..) | Self::Noting(_) => "the disk",
             Self::Starting(_) => "a start",
-            Self::Proving(..) | Self::Running(_) => "the firmware",
+            Self::Proving(..) | Self::Running(..) => "the firmware",
             Self::Stopping(_) => "a stop",
             Self::Pausing(_) => "time to pass",
             Self::Over => "nothing any more",
@@ -163,7 +164,7 @@ impl Keeper {
     /// The firmware that runs and was confirmed.
     pub fn runs(&self) -> Option<Runs> {
         match &self.state {
-            State::Running(it) if !self.is_trial(it) => {
+            State::Running(it, _) if !self.is_trial(it) => {
                 Some(Runs { slot: it.slot, sequence_number: it.sequence_number, manifest: it.manifest })
             }
             _ => None,
@@ -172,7 +173,7 @@ impl Keeper {
 
     /// Whether an offer may be looked at: no firmware is on its way to prove itself.
     pub fn is_settled(&self) -> bool {
-        self.record.trial.is_none() && matches!(self.state, State::Running(_) | State::Pausing(_))
+        self.record.trial.is_none() && matches!(self.state, State::Running(..) | State::Pausing(_))
     }
 
     /// What the hub is told.
@@ -210,27 +211,27 @@ impl Keeper {
                 self.stop(Next::Failed(launch, why))
             }
             (State::Confirming(launch, record), Input::Stored) => {
-                self.record = record;
-                self.watch(State::Running(launch))
+                (self.record, self.failures) = (record, 0);
+                self.watch(State::Running(launch, None))
             }
             (State::Confirming(launch, _), Input::Failed(_)) => {
-                self.state = State::Running(launch);
-                Output::Watch(Some(self.backed_off(moment)))
+                let again = self.backed_off(moment);
+                self.watch(State::Running(launch, Some(again)))
             }
-            // It could not be noted before.
-            (State::Running(launch), Input::Woken) => self.healthy(launch),
-            (State::Running(launch), Input::Healthy) => self.watch(State::Running(launch)),
-            (State::Running(launch), Input::Ended(why)) if self.is_trial(&launch) => {
+            (State::Running(launch, _), Input::Woken | Input::Healthy) => self.healthy(launch),
+            (State::Running(launch, _), Input::Ended(why)) if self.is_trial(&launch) => {
                 self.not_healthy(moment, launch, &why)
             }
-            (State::Running(_), Input::Ended(_)) => self.pause(moment),
+            (State::Running(..), Input::Ended(_)) => self.pause(moment),
             (State::Noting(next), Input::Stored | Input::Failed(_)) => self.then(moment, next),
             (State::Stopping(next), Input::Stopped) => self.then(moment, next),
             (State::Pausing(_), Input::Woken) => self.choose(),
-            (State::Running(_) | State::Proving(..), Input::Try(slot)) => self.put_on_trial(slot, Next::Stop),
+            (State::Running(..) | State::Proving(..), Input::Try(slot)) => {
+                self.put_on_trial(slot, Next::Stop)
+            }
             (State::Pausing(_), Input::Try(slot)) => self.put_on_trial(slot, Next::Choose),
             (
-                state @ (State::Running(_) | State::Proving(..) | State::Pausing(_)),
+                state @ (State::Running(..) | State::Proving(..) | State::Pausing(_)),
                 Input::NotTaken(not_kept),
             ) => self.mention(moment, not_kept, Next::Watch(Box::new(state))),
             (state, input) => {
@@ -299,11 +300,11 @@ impl Keeper {
     }
 
     fn healthy(&mut self, launch: Launch) -> Output {
-        self.failures = 0;
         let confirmed = Some((launch.slot, launch.sequence_number));
         let record = Record { confirmed, trial: None, ..self.record.clone() };
         if record == self.record {
-            return self.watch(State::Running(launch));
+            self.failures = 0;
+            return self.watch(State::Running(launch, None));
         }
         self.state = State::Confirming(launch, record.clone());
         Output::Store(record)
@@ -364,7 +365,7 @@ impl Keeper {
 
     fn watch(&mut self, state: State) -> Output {
         let output = match &state {
-            State::Proving(_, until) => Output::Watch(Some(*until)),
+            State::Proving(_, until) | State::Running(_, Some(until)) => Output::Watch(Some(*until)),
             State::Pausing(until) => Output::Wait(*until),
             _ => Output::Watch(None),
         };

@@ -11,9 +11,10 @@ use io::FileKey;
 use io::files::FileError;
 use io::http::client::Dialer;
 use io::key::KeyError;
+use proptest::prelude::*;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -189,12 +190,13 @@ async fn a_firmware_takes_the_place_of_another() {
 #[tokio::test]
 async fn one_that_is_not_healthy_is_taken_back() {
     let maker = Maker::new();
-    for (script, why) in [(SILENT, "it did not answer within 1500 ms"), (ENDING, "it ended: exit status: 3")]
+    for (script, health, why) in
+        [(SILENT, 4000, "it did not answer within 4000 ms"), (ENDING, 20_000, "it ended: exit status: 3")]
     {
         let folder = maker.folder();
         let settings = || {
             let mut settings = maker.settings();
-            settings.patience.health = 1500;
+            settings.patience.health = health;
             settings
         };
         let source = Payload::of(script.as_bytes());
@@ -581,4 +583,105 @@ async fn pieces_are_asked_for_by_ranges() {
         assert!(asked.contains(&format!("\r\nrange: bytes={offset}-{}\r\n", offset + 2)), "{asked}");
     }
     assert!(ByRange::new(Dialer::plain()).piece("coap://x", 0, 3).await.is_err());
+}
+
+/// What a firmware does in [`a_keeper_finds_what_runs`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Does {
+    Answers,
+    Ends,
+    Nothing,
+}
+
+/// A keeper in a world of two slots and a disk that fails now and then.
+struct World<'a> {
+    keeper: Keeper,
+    contents: &'a [Content; 2],
+    does: [Does; 2],
+    moment: Moment,
+    started: Option<Slot>,
+    starts: [usize; 2],
+}
+
+impl World<'_> {
+    fn at(slot: Slot) -> usize {
+        usize::from(slot == Slot::B)
+    }
+
+    fn answer(&mut self, output: KeeperOutput, disk_fails: bool) -> KeeperInput {
+        match output {
+            KeeperOutput::Load(slot) => KeeperInput::Loaded(self.contents[Self::at(slot)].clone()),
+            KeeperOutput::Store(_) if disk_fails => KeeperInput::Failed("full".into()),
+            KeeperOutput::Store(_) => KeeperInput::Stored,
+            KeeperOutput::Start { slot, .. } => {
+                assert_eq!(self.started.replace(slot), None, "two at once");
+                assert!(self.contents[Self::at(slot)].image.is_some(), "an image that is not right");
+                self.starts[Self::at(slot)] += 1;
+                KeeperInput::Started
+            }
+            KeeperOutput::Stop => {
+                self.started = None;
+                KeeperInput::Stopped
+            }
+            KeeperOutput::Watch(until) => match self.started.map(|slot| self.does[Self::at(slot)]) {
+                Some(Does::Answers) => KeeperInput::Healthy,
+                Some(Does::Ends) => {
+                    self.started = None;
+                    KeeperInput::Ended("it ended".into())
+                }
+                Some(Does::Nothing) => {
+                    self.moment.now = until.expect("a silent one is not watched for ever");
+                    KeeperInput::Woken
+                }
+                None => panic!("nothing is watched"),
+            },
+            KeeperOutput::Wait(until) => {
+                assert_eq!(self.started, None);
+                self.moment.now = until;
+                KeeperInput::Woken
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a trial does, and whenever the disk fails: of two firmwares of which one is healthy, that
+    /// one runs in the end, and a bad one was not started more often than a trial allows.
+    #[test]
+    fn a_keeper_finds_what_runs(
+        new in prop_oneof![Just(Does::Answers), Just(Does::Ends), Just(Does::Nothing)],
+        right in any::<bool>(),
+        starts in 0..4u32,
+        failing in proptest::collection::vec(any::<bool>(), 0..12),
+    ) {
+        static MAKER: LazyLock<(Maker, [Vec<u8>; 2])> = LazyLock::new(|| {
+            let maker = Maker::new();
+            let envelopes = [1, 2].map(|number| maker.envelope(number, GOOD.as_bytes()));
+            (maker, envelopes)
+        });
+        let (maker, envelopes) = &*MAKER;
+        let image = Some(sha256(GOOD.as_bytes()));
+        let contents = [
+            Content { envelope: Some(envelopes[0].clone()), image },
+            Content { envelope: Some(envelopes[1].clone()), image: image.filter(|_| right) },
+        ];
+        let trial = Some(Trial { slot: Slot::B, starts });
+        let record = Record { confirmed: Some((Slot::A, 1)), trial, ..Record::default() };
+        let (keeper, mut output) = Keeper::begin(maker.device.clone(), Timers::default(), 1000, record);
+        let (does, moment) = ([Does::Answers, new], Moment { now: 0, random: 7 });
+        let mut world = World { keeper, contents: &contents, does, moment, started: None, starts: [0, 0] };
+        let mut failing = failing.into_iter();
+        for _ in 0..100 {
+            let fails = matches!(output, KeeperOutput::Store(_)) && failing.next().unwrap_or(false);
+            let input = world.answer(output, fails);
+            output = world.keeper.step(world.moment, input).unwrap();
+        }
+        let good = new == Does::Answers && right && starts < 3;
+        prop_assert_eq!(world.keeper.runs().map(|it| it.slot), Some(if good { Slot::B } else { Slot::A }));
+        prop_assert_eq!(world.keeper.record().not_kept.is_none(), good);
+        prop_assert!(world.starts[1] <= 1, "{:?}", world.starts);
+        prop_assert!(world.keeper.is_settled());
+    }
 }
