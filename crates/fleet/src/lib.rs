@@ -21,6 +21,7 @@ pub mod operation;
 pub mod page;
 pub mod permission;
 pub mod provisioning;
+pub mod quarantine;
 mod reactions;
 pub mod refusal;
 pub mod room;
@@ -77,6 +78,12 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<configuration::view::Backup>(),
     row::<control::view::List>(),
     row::<control::view::Cancel>(),
+    row::<quarantine::view::Hold>(),
+    row::<quarantine::view::Release>(),
+    row::<quarantine::view::Show>(),
+    row::<quarantine::view::Observe>(),
+    row::<quarantine::view::ListFindings>(),
+    row::<quarantine::view::ShowFinding>(),
     row::<provisioning::product::view::Add>(),
     row::<provisioning::product::view::List>(),
     row::<provisioning::product::view::Show>(),
@@ -116,6 +123,7 @@ pub const FOLDS: &[Fold] = &[
     fold::<access::controller::Controller>(),
     fold::<configuration::Configuration>(),
     fold::<control::Control>(),
+    fold::<quarantine::Quarantine>(),
     fold::<provisioning::Birth>(),
     fold::<provisioning::product::Product>(),
     fold::<provisioning::publication::Publication>(),
@@ -143,6 +151,7 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     access::controller::store::MIGRATIONS,
     configuration::store::MIGRATIONS,
     control::store::MIGRATIONS,
+    quarantine::store::MIGRATIONS,
     provisioning::store::MIGRATIONS,
     provisioning::product::store::MIGRATIONS,
     provisioning::publication::store::MIGRATIONS,
@@ -158,6 +167,7 @@ pub const SCRIPTS: &[&[Script]] = &[
     access::scripts::SCRIPTS,
     configuration::scripts::SCRIPTS,
     control::scripts::SCRIPTS,
+    quarantine::scripts::SCRIPTS,
     provisioning::scripts::SCRIPTS,
 ];
 

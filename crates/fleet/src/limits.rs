@@ -72,6 +72,8 @@ pub const DEVICE_OPERATIONS_MAX: usize = 16;
 pub const OPERATION_MINUTES_MAX: u32 = 40_320;
 /// Contacts that are noted in one command.
 pub const CONTACTS_MAX: usize = 500;
+/// Findings of one device that are kept.
+pub const DEVICE_FINDINGS_MAX: usize = 16;
 /// How long a device at work may say nothing until it counts as silent: several check-ins.
 pub const SILENCE_SECONDS_MAX: i64 = 120;
 /// Tries to fetch a description that was never good, until a person asks for it again.

@@ -11,6 +11,7 @@ use crate::discovery::description::{self, Description};
 use crate::discovery::{Discovery, believed, rules as discovery};
 use crate::onboarding::Onboarding;
 use crate::onboarding::rules as onboarding;
+use crate::quarantine::{Quarantine, rules as quarantine};
 use crate::refusal::Refusal;
 use crate::room::{Cx, Room, Subject};
 use std::any::Any;
@@ -55,6 +56,12 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
     if let Some(discovery::Event::Stated { .. }) = event.downcast_ref::<discovery::Event>() {
         want_description(cx, subject)?;
         return describe(cx, subject);
+    }
+    if let Some(device::Event::Retired { why } | device::Event::SentBack { why }) = event.downcast_ref() {
+        cx.change::<Quarantine>(subject, quarantine::Command::End { why: why.clone() })?;
+    }
+    if let Some(event) = event.downcast_ref::<quarantine::Event>() {
+        return of_quarantine(cx, subject, event);
     }
     if let Some(device::Event::Retired { why }) = event.downcast_ref::<device::Event>() {
         cx.change::<Control>(subject, control::Command::CancelAll { why: format!("retired: {why}") })?;
@@ -126,6 +133,39 @@ fn of_control(event: &control::Event) -> Option<configuration::Command> {
             let version = about.parse().ok()?;
             Some(configuration::Command::Abandon { version, why })
         }
+    }
+}
+
+/// Its stage and its plan follow.
+fn of_quarantine(cx: &mut Cx, subject: &Subject, event: &quarantine::Event) -> Result<(), Refusal> {
+    use device::Stage::{Operational, Quarantined, Remediation};
+    let stage = Device::load(cx.tx, subject)?.and_then(|(state, _)| state.stage);
+    match event {
+        quarantine::Event::Found { .. } => Ok(()),
+        quarantine::Event::Held { level, .. } => {
+            if ![Some(Quarantined), Some(Remediation)].contains(&stage) {
+                cx.change::<Device>(subject, device::Command::Hold)?;
+            }
+            cx.change::<Access>(subject, access::Command::Hold(level_of_plan(*level))).map(drop)
+        }
+        quarantine::Event::Released { .. } => {
+            if stage != Some(Operational) {
+                let (onboarding, _) = Onboarding::load(cx.tx, subject)?.unwrap_or_default();
+                let credentials_good = !onboarding.ldevids.is_empty();
+                cx.change::<Device>(subject, device::Command::Release { credentials_good })?;
+            }
+            cx.change::<Access>(subject, access::Command::LetGo).map(drop)
+        }
+        quarantine::Event::Ended { .. } => cx.change::<Access>(subject, access::Command::LetGo).map(drop),
+    }
+}
+
+fn level_of_plan(level: quarantine::Level) -> wire::plan::Level {
+    match level {
+        quarantine::Level::Watched => wire::plan::Level::Watched,
+        quarantine::Level::UpdateOnly => wire::plan::Level::UpdateOnly,
+        quarantine::Level::Isolated => wire::plan::Level::Isolated,
+        quarantine::Level::Dark => wire::plan::Level::Dark,
     }
 }
 

@@ -113,7 +113,10 @@ impl Worker {
         let session = self.session("compile");
         let wanted: Vec<access::Work> = self.ask(&session, access::Wanted {}).await?;
         for work in wanted {
-            let file = self.blobs.get(&session, work.description.clone(), MUD_FILE_BYTES_MAX).await;
+            let file = match work.description.clone() {
+                Some(digest) => self.blobs.get(&session, digest, MUD_FILE_BYTES_MAX).await.map(Some),
+                None => Ok(None),
+            };
             let made = match file {
                 Ok(file) => self.compile(&work, file).await?,
                 Err(refusal) if refusal.sort == Sort::Later || refusal.blame == Blame::Environment => {
@@ -131,8 +134,12 @@ impl Worker {
     }
 
     /// A plan, or why the description gives none.
-    async fn compile(&self, work: &access::Work, file: Vec<u8>) -> Result<Result<Compiled, String>, Refusal> {
-        let file = match MudFile::from_json(&file) {
+    async fn compile(
+        &self,
+        work: &access::Work,
+        file: Option<Vec<u8>>,
+    ) -> Result<Result<Compiled, String>, Refusal> {
+        let file = match file.as_deref().map(MudFile::from_json).transpose() {
             Ok(file) => file,
             Err(why) => return Ok(Err(why.to_string())),
         };
@@ -142,8 +149,8 @@ impl Worker {
         let hub = self.reached_at.clone();
         self.desk
             .look(move |tx, _| {
-                let around = Surroundings { hub, ..surroundings(tx, &subject, &file)? };
-                Ok(compile(&subject.id, Some(&file), &around).map_err(|why| why.to_string()))
+                let around = Surroundings { hub, ..surroundings(tx, &subject, file.as_ref())? };
+                Ok(compile(&subject.id, file.as_ref(), &around).map_err(|why| why.to_string()))
             })
             .await
     }

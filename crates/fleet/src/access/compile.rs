@@ -3,11 +3,12 @@
 //! The order is: what the device needs to be managed at all (its hub, an address), then the entries
 //! of the description in their order, then the defaults of RFC 8520 section 5, which a description
 //! can override with "drop".
+use super::controller::UPDATE_HOSTS;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use wire::mud::{self, AccessList, Ace, DNS_CLASS, Direction, Matches, MudFile, NTP_CLASS, Ports, Transport};
 use wire::packet::{Mac, protocol};
-use wire::plan::{Action, Entry, PLAN_VERSION, Plan, PlanRefused, Remote, RemoteKind};
+use wire::plan::{Action, Entry, Level, PLAN_VERSION, Plan, PlanRefused, Remote, RemoteKind};
 use wire::prefix::{Family, Prefix, merged};
 
 /// What is known of a device's network when its plan is compiled.
@@ -31,6 +32,10 @@ pub struct Surroundings {
     pub models: BTreeMap<String, Vec<IpAddr>>,
     /// What the operator calls local (RFC 8520 section 4.5).
     pub local_networks: Vec<Prefix>,
+    /// How far the device is held back.
+    pub level: Option<Level>,
+    /// Where devices that are held back may still get updates.
+    pub update_hosts: Vec<Prefix>,
 }
 
 /// A plan, its name, and what a person should know of it.
@@ -47,7 +52,7 @@ pub struct Compiled {
 }
 
 /// Compiles the plan of `device` (its id). Without a description it may reach its hub, an address,
-/// and local DNS and NTP.
+/// and local DNS and NTP; held back, what its level leaves of that.
 ///
 /// # Errors
 /// [`PlanRefused`] when the description or its surroundings are larger than a plan may be.
@@ -57,13 +62,29 @@ pub fn compile(
     surroundings: &Surroundings,
 ) -> Result<Compiled, PlanRefused> {
     let mut compiler = Compiler { file, surroundings, entries: Vec::new(), notes: Vec::new() };
+    let level = surroundings.level.filter(|level| level.narrows());
+    if let Some(level) = level {
+        compiler.held(level);
+        return finished(device, None, surroundings, compiler);
+    }
     compiler.basics();
     for direction in Direction::ALL {
         for list in file.into_iter().flat_map(|file| file.lists(direction)) {
             list.entries.iter().for_each(|ace| compiler.ace(direction, list, ace));
         }
     }
-    compiler.defaults();
+    for (id, class, port) in DEFAULTS {
+        compiler.default(id, class, port);
+    }
+    finished(device, file, surroundings, compiler)
+}
+
+fn finished(
+    device: &str,
+    file: Option<&MudFile>,
+    surroundings: &Surroundings,
+    compiler: Compiler,
+) -> Result<Compiled, PlanRefused> {
     let Compiler { entries, mut notes, .. } = compiler;
     let ignored = file.into_iter().flat_map(|file| &file.ignored);
     notes.extend(ignored.map(|path| format!("{path} of the description is not known, and was ignored")));
@@ -73,11 +94,15 @@ pub fn compile(
         mud_url: file.map(|file| file.mud_url.clone()).unwrap_or_default(),
         macs: surroundings.macs.clone(),
         addresses: surroundings.addresses.clone(),
+        level: surroundings.level,
         entries,
     };
     let text = String::from_utf8(plan.to_json()?).map_err(|why| PlanRefused::Malformed(why.to_string()))?;
     Ok(Compiled { digest: plan.digest()?, text, plan, notes })
 }
+
+/// Local DNS and NTP (RFC 8520 section 5 and appendix A).
+const DEFAULTS: [(&str, &str, u16); 2] = [("rfc8520/dns", DNS_CLASS, 53), ("rfc8520/ntp", NTP_CLASS, 123)];
 
 struct Compiler<'a> {
     file: Option<&'a MudFile>,
@@ -119,21 +144,50 @@ impl Compiler<'_> {
         }
     }
 
-    /// RFC 8520 section 5 and appendix A: local DNS and NTP, after all other entries.
-    fn defaults(&mut self) {
-        for (id, class, port) in [("rfc8520/dns", DNS_CLASS, 53), ("rfc8520/ntp", NTP_CLASS, 123)] {
-            let members = self.surroundings.controllers.get(class).cloned().unwrap_or_default();
-            for family in [Family::V4, Family::V6] {
-                let members = members.iter().copied().filter(|prefix| prefix.family() == family);
-                let remote = Remote::new(RemoteKind::Class, class, members);
-                for direction in Direction::ALL {
-                    self.entries.push(Entry {
-                        remotes: vec![remote.clone()],
-                        protocol: Some(protocol::UDP),
-                        remote_ports: vec![(port, port)],
-                        ..entry(id, direction, family)
-                    });
-                }
+    /// What a level of quarantine leaves to a device: nothing of its description.
+    fn held(&mut self, level: Level) {
+        if level == Level::Dark {
+            return;
+        }
+        self.basics();
+        if level == Level::UpdateOnly {
+            self.updates();
+            let (id, class, port) = DEFAULTS[0];
+            self.default(id, class, port);
+        }
+    }
+
+    /// The hosts that updates come from, by whatever protocol; the device begins.
+    fn updates(&mut self) {
+        for family in [Family::V4, Family::V6] {
+            let hosts = self.surroundings.update_hosts.iter().copied();
+            let hosts: Vec<Prefix> = hosts.filter(|prefix| prefix.family() == family).collect();
+            if hosts.is_empty() {
+                continue;
+            }
+            for direction in Direction::ALL {
+                self.entries.push(Entry {
+                    remotes: vec![Remote::new(RemoteKind::Class, UPDATE_HOSTS, hosts.clone())],
+                    initiated: Some(Direction::FromDevice),
+                    ..entry("steward/updates", direction, family)
+                });
+            }
+        }
+    }
+
+    /// RFC 8520 section 5 and appendix A: a local service, after all other entries.
+    fn default(&mut self, id: &str, class: &str, port: u16) {
+        let members = self.surroundings.controllers.get(class).cloned().unwrap_or_default();
+        for family in [Family::V4, Family::V6] {
+            let members = members.iter().copied().filter(|prefix| prefix.family() == family);
+            let remote = Remote::new(RemoteKind::Class, class, members);
+            for direction in Direction::ALL {
+                self.entries.push(Entry {
+                    remotes: vec![remote.clone()],
+                    protocol: Some(protocol::UDP),
+                    remote_ports: vec![(port, port)],
+                    ..entry(id, direction, family)
+                });
             }
         }
     }

@@ -8,7 +8,8 @@ use wire::prefix::Family;
 /// What a plan lets pass and what it drops, in its order.
 pub fn explain(plan: &Plan) -> Vec<String> {
     let last = "drop everything else in both directions (RFC 8520 section 5)".to_string();
-    plan.entries.iter().map(line).chain([last]).collect()
+    let held = plan.level.map(|level| format!("held back: {}", level.word()));
+    held.into_iter().chain(plan.entries.iter().map(line)).chain([last]).collect()
 }
 
 fn line(entry: &Entry) -> String {

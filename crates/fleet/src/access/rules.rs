@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use wire::packet::Mac;
+use wire::plan::Level;
 
 /// Where a device is on its network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub struct State {
     pub proposed: Option<Made>,
     /// The plan that is enforced.
     pub active: Option<Made>,
+    /// How far it is held back.
+    pub level: Option<Level>,
 }
 
 /// What may be asked.
@@ -57,8 +60,12 @@ pub enum Command {
     Locate(Location),
     /// This description is its.
     Describe(Description),
-    /// The hub compiled a plan.
-    Propose(Made),
+    /// The hub compiled a plan for this level.
+    Propose(Made, Option<Level>),
+    /// It is held back this far.
+    Hold(Level),
+    /// It is held back no more.
+    LetGo,
     /// The proposed plan shall be enforced.
     Activate,
     /// No plan shall be enforced any more.
@@ -97,6 +104,13 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// It is held back.
+    Held {
+        /// How far.
+        level: Level,
+    },
+    /// It is held back no more.
+    LetGo,
 }
 
 /// Why not.
@@ -104,6 +118,8 @@ pub enum Event {
 pub enum Refusal {
     /// The plan was made of a description that is not the device's (any more).
     AnotherDescription,
+    /// The plan was made for another level of quarantine than the device's.
+    AnotherLevel,
     /// No plan was made.
     NothingProposed,
     /// The plan is active.
@@ -114,6 +130,7 @@ impl Reason for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Refusal::AnotherDescription => "another-description",
+            Refusal::AnotherLevel => "another-level",
             Refusal::NothingProposed => "nothing-proposed",
             Refusal::Active => "plan-active",
         }
@@ -128,6 +145,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Refusal::AnotherDescription => "the plan was made of a description that is not the device's now",
+            Refusal::AnotherLevel => {
+                "the plan was made for another level of quarantine than the device's now"
+            }
             Refusal::NothingProposed => {
                 "no plan was made for the device; it needs a verified description first"
             }
@@ -146,7 +166,11 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         Command::Locate(location) => Ok(vec![Event::Located { location }]),
         Command::Describe(description) if state.description.as_ref() == Some(&description) => Ok(vec![]),
         Command::Describe(description) => Ok(vec![Event::Described { description }]),
-        Command::Propose(made) => propose(state, made),
+        Command::Propose(made, level) => propose(state, made, level),
+        Command::Hold(level) if state.level == Some(level) => Ok(vec![]),
+        Command::Hold(level) => Ok(vec![Event::Held { level }]),
+        Command::LetGo if state.level.is_none() => Ok(vec![]),
+        Command::LetGo => Ok(vec![Event::LetGo]),
         Command::Activate => match &state.proposed {
             None => Err(Refusal::NothingProposed),
             proposed if *proposed == state.active => Err(Refusal::Active),
@@ -158,19 +182,32 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
 }
 
 /// A changed network changes an active plan by itself; a changed description is for a person to look
-/// at first (RFC 8520 section 1.9).
-fn propose(state: &State, made: Made) -> Result<Vec<Event>, Refusal> {
-    if state.description.as_ref().map(|it| &it.digest) != Some(&made.description) {
+/// at first (RFC 8520 section 1.9). What only takes away waits for nobody, and leaves open which
+/// description a person agreed to.
+fn propose(state: &State, mut made: Made, level: Option<Level>) -> Result<Vec<Event>, Refusal> {
+    if level != state.level {
+        return Err(Refusal::AnotherLevel);
+    }
+    let narrow = is_narrow(state);
+    if narrow {
+        let agreed = state.active.as_ref().map(|active| active.description.clone());
+        made.description = agreed.unwrap_or_default();
+    } else if state.description.as_ref().map(|it| &it.digest) != Some(&made.description) {
         return Err(Refusal::AnotherDescription);
     }
     if state.proposed.as_ref() == Some(&made) {
         return Ok(vec![]);
     }
     let mut events = vec![Event::Proposed { made: made.clone() }];
-    if state.active.as_ref().is_some_and(|active| active.description == made.description) {
+    if narrow || state.active.as_ref().is_some_and(|active| active.description == made.description) {
         events.push(Event::Activated { made });
     }
     Ok(events)
+}
+
+/// Whether the device is held back so far that its description does not count.
+pub fn is_narrow(state: &State) -> bool {
+    state.level.is_some_and(Level::narrows)
 }
 
 /// What an event does.
@@ -184,5 +221,13 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Proposed { made } => state.proposed = Some(made.clone()),
         Event::Activated { made } => state.active = Some(made.clone()),
         Event::Removed { .. } => *state = State::default(),
+        Event::Held { level } => state.level = Some(*level),
+        Event::LetGo => {
+            state.level = None;
+            // It had no plan before it was held.
+            if state.active.as_ref().is_some_and(|active| active.description.is_empty()) {
+                (state.proposed, state.active) = (None, None);
+            }
+        }
     }
 }

@@ -10,10 +10,19 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use wire::limits::PLAN_MEMBERS_MAX;
 use wire::mud::{Direction, MudFile, authority};
+use wire::plan::Level;
 
 /// The tables of this room. `access_work` and `access_plan` are no part of the fold: what is to be made,
 /// and what was made.
-pub const MIGRATIONS: &[Migration] = &[Migration {
+pub const MIGRATIONS: &[Migration] = &[FIRST, LEVEL];
+
+const LEVEL: Migration = Migration {
+    room: "access",
+    number: 2,
+    sql: "ALTER TABLE access ADD COLUMN level TEXT NOT NULL DEFAULT ''",
+};
+
+const FIRST: Migration = Migration {
     room: "access",
     number: 1,
     sql: "
@@ -38,10 +47,10 @@ CREATE TABLE access_plan (
   organisation TEXT NOT NULL, digest TEXT NOT NULL, plan BYTEA NOT NULL, notes TEXT NOT NULL,
   PRIMARY KEY (organisation, digest));
 ",
-}];
+};
 
-/// Plans that are to be made, at most `limit`: the device, its description and the ticket. One that could
-/// not be made waits for a change.
+/// Plans that are to be made, at most `limit`: the device, its description (empty where none counts) and
+/// the ticket. One that could not be made waits for a change.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -52,22 +61,25 @@ pub fn work_list(
 ) -> Result<Vec<(Subject, String, i64)>, Fault> {
     many(
         tx,
-        "SELECT w.organisation, w.site, w.device, a.description, w.ticket FROM access_work w \
+        "SELECT w.organisation, w.site, w.device, \
+         CASE WHEN a.level IN ('', 'watched') THEN a.description ELSE '' END, w.ticket FROM access_work w \
          JOIN access a ON a.organisation = w.organisation AND a.site = w.site AND a.device = w.device \
-         WHERE w.organisation = $1 AND w.failure = '' AND a.description <> '' ORDER BY w.device LIMIT $2",
+         WHERE w.organisation = $1 AND w.failure = '' \
+         AND (a.description <> '' OR a.level NOT IN ('', 'watched')) ORDER BY w.device LIMIT $2",
         &[organisation.into(), i64::from(limit).into()],
         |row| Ok((Subject::read(row, 0)?, row.text(3)?.into(), row.int(4)?)),
     )
 }
 
-/// The plan of every device that has a description is to be made again.
+/// The plan of every device that has a description or is held back is to be made again.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn work_add_all(tx: &mut dyn Tx, organisation: &str) -> Result<(), Fault> {
     tx.exec(
         "INSERT INTO access_work (organisation, site, device, ticket, failure) \
-         SELECT organisation, site, device, 1, '' FROM access WHERE organisation = $1 AND description <> '' \
+         SELECT organisation, site, device, 1, '' FROM access \
+         WHERE organisation = $1 AND (description <> '' OR level NOT IN ('', 'watched')) \
          ON CONFLICT (organisation, site, device) \
          DO UPDATE SET ticket = access_work.ticket + 1, failure = ''",
         &[organisation.into()],
@@ -207,14 +219,20 @@ pub fn address_find(tx: &mut dyn Tx, organisation: &str, address: IpAddr) -> Res
 ///
 /// # Errors
 /// A [`Fault`] of the store.
-pub fn surroundings(tx: &mut dyn Tx, subject: &Subject, file: &MudFile) -> Result<Surroundings, Fault> {
+pub fn surroundings(
+    tx: &mut dyn Tx,
+    subject: &Subject,
+    file: Option<&MudFile>,
+) -> Result<Surroundings, Fault> {
     let (state, _) = Access::load(tx, subject)?.unwrap_or_default();
     let organisation = subject.organisation.as_str();
     let Location { macs, addresses } = state.location;
-    let mut around = Surroundings { macs, addresses, ..Surroundings::default() };
+    let mut around = Surroundings { macs, addresses, level: state.level, ..Surroundings::default() };
+    around.update_hosts = member_list(tx, organisation, super::controller::UPDATE_HOSTS)?;
     for class in [wire::mud::DNS_CLASS, wire::mud::NTP_CLASS] {
         around.controllers.insert(class.into(), member_list(tx, organisation, class)?);
     }
+    let Some(file) = file else { return Ok(around) };
     around.local_networks = member_list(tx, organisation, super::controller::LOCAL_NETWORKS)?;
     around.my_controllers = member_list(tx, organisation, &file.mud_url)?;
     let lists = Direction::ALL.into_iter().flat_map(|direction| file.lists(direction));
@@ -300,7 +318,12 @@ fn state(row: &Row) -> Result<(State, i64), Fault> {
     let location = Location { macs: parted(row.text(0)?)?, addresses: parted(row.text(1)?)? };
     let (mud_url, digest) = (row.text(2)?.to_string(), row.text(3)?.to_string());
     let description = (!digest.is_empty()).then_some(Description { mud_url, digest });
-    Ok((State { location, description, proposed: made(row, 4)?, active: made(row, 6)? }, row.int(8)?))
+    let level = match row.text(9)? {
+        "" => None,
+        word => Some(Level::from_word(word).ok_or_else(|| Fault::corrupt(format!("no level: {word}")))?),
+    };
+    let (proposed, active) = (made(row, 4)?, made(row, 6)?);
+    Ok((State { location, description, proposed, active, level }, row.int(8)?))
 }
 
 impl Room for Access {
@@ -311,7 +334,7 @@ impl Room for Access {
         one(
             tx,
             "SELECT macs, addresses, mud_url, description, proposed_plan, proposed_description, active_plan, \
-             active_description, version FROM access \
+             active_description, version, level FROM access \
              WHERE organisation = $1 AND site = $2 AND device = $3",
             &key(subject),
             state,
@@ -319,7 +342,7 @@ impl Room for Access {
     }
 
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
-        let State { location, description, proposed, active } = change.new;
+        let State { location, description, proposed, active, level } = change.new;
         let mud_url = description.as_ref().map_or("", |it| it.mud_url.as_str());
         let plan = |made: &Option<Made>| Value::from(made.as_ref().map_or("", |it| it.plan.as_str()));
         let of = |made: &Option<Made>| Value::from(made.as_ref().map_or("", |it| it.description.as_str()));
@@ -334,13 +357,15 @@ impl Room for Access {
             plan(active),
             of(active),
             change.new_version.into(),
+            level.map_or("", Level::word).into(),
         ];
         row.extend(key(subject));
         let saved = match change.old_version {
             0 => tx.exec(
                 "INSERT INTO access (macs, addresses, mud_url, authority, description, proposed_plan, \
-                 proposed_description, active_plan, active_description, version, organisation, site, device) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
+                 proposed_description, active_plan, active_description, version, level, organisation, site, \
+                 device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+                 ON CONFLICT DO NOTHING",
                 &row,
             )?,
             old_version => {
@@ -348,8 +373,8 @@ impl Room for Access {
                 tx.exec(
                     "UPDATE access SET macs = $1, addresses = $2, mud_url = $3, authority = $4, \
                      description = $5, proposed_plan = $6, proposed_description = $7, active_plan = $8, \
-                     active_description = $9, version = $10 \
-                     WHERE organisation = $11 AND site = $12 AND device = $13 AND version = $14",
+                     active_description = $9, version = $10, level = $11 \
+                     WHERE organisation = $12 AND site = $13 AND device = $14 AND version = $15",
                     &row,
                 )?
             }
@@ -386,11 +411,12 @@ fn follow(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<
     for made in [&old.proposed, &old.active].into_iter().flatten() {
         plan_forget(tx, organisation, &made.plan)?;
     }
-    let changed = (&old.location, &old.description) != (&new.location, &new.description);
-    match &new.description {
-        Some(_) if changed => work_add(tx, subject),
-        Some(_) => Ok(()),
-        None => tx
+    let changed =
+        (&old.location, &old.description, old.level) != (&new.location, &new.description, new.level);
+    match new.description.is_some() || rules::is_narrow(new) {
+        true if changed => work_add(tx, subject),
+        true => Ok(()),
+        false => tx
             .exec(
                 "DELETE FROM access_work WHERE organisation = $1 AND site = $2 AND device = $3",
                 &key(subject),

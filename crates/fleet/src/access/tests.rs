@@ -8,7 +8,7 @@ use serde_json::json;
 use std::net::IpAddr;
 use wire::mud::{Direction, MudFile};
 use wire::packet::{Content, Datagram, Mac, Packet, Segment};
-use wire::plan::Action;
+use wire::plan::{Action, Level};
 
 fn made(plan: &str, description: &str) -> Made {
     Made { plan: plan.into(), description: description.into() }
@@ -19,7 +19,11 @@ fn describe(digest: &str) -> Command {
 }
 
 fn propose(plan: &str, description: &str) -> Command {
-    Command::Propose(made(plan, description))
+    Command::Propose(made(plan, description), None)
+}
+
+fn narrow(plan: &str) -> Command {
+    Command::Propose(made(plan, ""), Some(Level::UpdateOnly))
 }
 
 fn locate(address: &str) -> Command {
@@ -65,6 +69,58 @@ fn plans_are_proposed_and_activated() {
 }
 
 #[test]
+fn held_back_a_device_has_a_narrow_plan_until_it_is_let_go() {
+    let hold = || Command::Hold(Level::UpdateOnly);
+    let active = || vec![describe("d1"), propose("p1", "d1"), Command::Activate, hold()];
+    let after = |more: Vec<Command>| active().into_iter().chain(more).collect::<Vec<_>>();
+    check(after(vec![]), Ok("d1 p1 p1"));
+    check(after(vec![narrow("n1")]), Ok("d1 n1 n1"));
+    check(after(vec![propose("p2", "d1")]), Err(Refusal::AnotherLevel));
+    check(vec![describe("d1"), narrow("n1")], Err(Refusal::AnotherLevel));
+    check(after(vec![narrow("n1"), Command::LetGo, narrow("n2")]), Err(Refusal::AnotherLevel));
+    check(after(vec![narrow("n1"), Command::LetGo, propose("p1", "d1")]), Ok("d1 p1 p1"));
+    // To be held back is no agreement to another description.
+    check(after(vec![describe("d2"), narrow("n1"), Command::LetGo, propose("p2", "d2")]), Ok("d2 p2 n1"));
+    // Without a description it has a plan as long as it is held.
+    check(vec![hold(), narrow("n1")], Ok("- n1 n1"));
+    check(vec![hold(), narrow("n1"), Command::LetGo], Ok("- - -"));
+    // To be watched takes nothing away.
+    let watch = vec![Command::Hold(Level::Watched), Command::Propose(made("w", "d1"), Some(Level::Watched))];
+    check(vec![describe("d1")].into_iter().chain(watch).collect(), Ok("d1 w -"));
+    check(vec![Command::LetGo, hold(), hold()], Ok("- - -"));
+}
+
+#[test]
+fn a_level_leaves_what_it_says() {
+    let talks = json!({"ipv4": {"protocol": 47}});
+    let file = file(&[("ipv4", "from", talks, "accept")]);
+    let packets = [
+        "> 203.0.113.9 47 0 0",
+        "> 198.51.100.1 tcp 40000 8443",
+        "> 192.0.2.80 udp 5683 5683",
+        "> 192.0.2.53 udp 40000 53",
+    ];
+    let check = |level: Option<Level>, expect: [&str; 4]| {
+        let hosts = vec!["192.0.2.80/32".parse().unwrap()];
+        let compiled =
+            compile("lamp", Some(&file), &Surroundings { level, update_hosts: hosts, ..around() }).unwrap();
+        assert_eq!(compiled.plan.level, level);
+        packets.iter().zip(expect).for_each(|(packet, expect)| judge(&compiled, packet, expect));
+        assert_eq!(explain(&compiled.plan)[0].starts_with("held back: "), level.is_some());
+    };
+    let described = ["accept from-ipv4/e0", "accept steward/hub", "drop default/from-device"];
+    let [talk, hub, nobody] = described;
+    check(None, [talk, hub, nobody, "accept rfc8520/dns"]);
+    check(Some(Level::Watched), [talk, hub, nobody, "accept rfc8520/dns"]);
+    let held = "drop quarantine/update-only";
+    check(Some(Level::UpdateOnly), [held, hub, "accept steward/updates", "accept rfc8520/dns"]);
+    let held = "drop quarantine/isolated";
+    check(Some(Level::Isolated), [held, hub, held, held]);
+    let held = "drop quarantine/dark";
+    check(Some(Level::Dark), [held; 4]);
+}
+
+#[test]
 fn what_changes_nothing_is_no_event() {
     let location = Location { macs: vec![Mac([2, 0, 0, 0, 0, 1])], addresses: Vec::new() };
     let mut state = State::default();
@@ -91,6 +147,8 @@ fn stored_events_are_read_for_ever() {
     check(r#"{"event":"proposed","made":{"plan":"p1","description":"d1"}}"#);
     check(r#"{"event":"activated","made":{"plan":"p1","description":"d1"}}"#);
     check(r#"{"event":"removed","why":"lost"}"#);
+    check(r#"{"event":"held","level":"update-only"}"#);
+    check(r#"{"event":"let-go"}"#);
     let check = |stored: &str| {
         let event: controller::Event = serde_json::from_str(stored).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), stored);
@@ -163,6 +221,7 @@ fn around() -> Surroundings {
         .into(),
         models: [("https://maker.example/bulb".into(), addresses(&["192.0.2.4"]))].into(),
         local_networks: prefixes(&["192.0.2.0/24", "2001:db8::/64"]),
+        ..Surroundings::default()
     }
 }
 

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wire::mud::Direction;
 use wire::packet::Packet;
-use wire::plan::{Action, Plan};
+use wire::plan::{Action, Level, Plan, Verdict};
 
 words! {
     /// How far a device's plan is.
@@ -46,6 +46,8 @@ pub struct AccessView {
     pub mud_url: String,
     /// SHA-256 of its description; empty without one.
     pub description: String,
+    /// How far it is held back; empty when it is not.
+    pub level: String,
     /// SHA-256 of the plan that is enforced; empty without one.
     pub active: String,
     /// SHA-256 of a newer plan that is not enforced yet; empty without one.
@@ -81,6 +83,7 @@ fn view(cx: &mut Cx, subject: &Subject, state: State) -> Result<AccessView, Refu
         addresses: state.location.addresses.iter().map(ToString::to_string).collect(),
         mud_url,
         description,
+        level: state.level.map_or("", Level::word).into(),
         active: digest(state.active.as_ref()),
         proposed: digest(pending),
         lines,
@@ -156,10 +159,7 @@ impl Operation for ShowPlan {
 
     fn run(&self, cx: &mut Cx) -> Result<PlanView, Refusal> {
         let (subject, state) = found(cx, &self.device)?;
-        let Some(made) = state.active else {
-            let detail = "no plan of the device is enforced; `access show` says how far it is";
-            return Err(Refusal::new(Sort::NotFound, "no-plan", detail));
-        };
+        let made = state.active.ok_or_else(no_plan)?;
         let (plan, _) = kept(cx, &subject, &made)?;
         let text = plan.to_json().map_err(|why| Refusal::new(Sort::Failed, "plan-lost", why.to_string()))?;
         Ok(PlanView { digest: made.plan, plan: String::from_utf8_lossy(&text).into_owned() })
@@ -252,7 +252,8 @@ pub struct Judge {
     pub begun_by: Side,
 }
 
-fn new_flow() -> Side {
+/// Nothing is known of the flow.
+pub fn new_flow() -> Side {
     Side::New
 }
 
@@ -280,21 +281,59 @@ impl Operation for Judge {
             let detail = "no plan was made for the device; it needs a verified description first";
             return Err(Refusal::new(Sort::Conflict, "nothing-proposed", detail));
         };
-        let (plan, _) = kept(cx, &subject, &made)?;
-        let packet = Packet::from_frame(&self.packet.octets())
-            .map_err(|why| Refusal::new(Sort::Malformed, "bad-packet", format!("`packet`: {why}")))?;
-        let begun_by = match self.begun_by {
-            Side::Device => Some(Direction::FromDevice),
-            Side::Other => Some(Direction::ToDevice),
-            Side::New => None,
-        };
-        let verdict = plan.judge(&packet, begun_by);
+        let Judged { verdict, plan, .. } = held_against(cx, &subject, made, &self.packet, self.begun_by)?;
         let action = match verdict.action {
             Action::Accept => "accept",
             Action::Drop => "drop",
         };
-        Ok(VerdictView { action: action.into(), by: verdict.by.to_string(), plan: made.plan })
+        Ok(VerdictView { action: action.into(), by: verdict.by.to_string(), plan })
     }
+}
+
+/// A packet and what a plan says to it.
+pub struct Judged {
+    /// The packet.
+    pub packet: Packet,
+    /// Which way it goes, seen from the device; nothing when the device has no part in it.
+    pub direction: Option<Direction>,
+    /// What the plan says.
+    pub verdict: Verdict,
+    /// SHA-256 of the plan.
+    pub plan: String,
+}
+
+/// What the plan that is enforced says to a packet.
+///
+/// # Errors
+/// `no-plan`, `bad-packet`, or a fault of the store.
+pub fn judged(cx: &mut Cx, subject: &Subject, packet: &Hex, begun_by: Side) -> Result<Judged, Refusal> {
+    let (state, _) = Access::load(cx.tx, subject)?.unwrap_or_default();
+    let made = state.active.ok_or_else(no_plan)?;
+    held_against(cx, subject, made, packet, begun_by)
+}
+
+fn no_plan() -> Refusal {
+    let detail = "no plan of the device is enforced; `access show` says how far it is";
+    Refusal::new(Sort::NotFound, "no-plan", detail)
+}
+
+fn held_against(
+    cx: &mut Cx,
+    subject: &Subject,
+    made: Made,
+    packet: &Hex,
+    begun_by: Side,
+) -> Result<Judged, Refusal> {
+    let (plan, _) = kept(cx, subject, &made)?;
+    let packet = Packet::from_frame(&packet.octets())
+        .map_err(|why| Refusal::new(Sort::Malformed, "bad-packet", format!("`packet`: {why}")))?;
+    let begun_by = match begun_by {
+        Side::Device => Some(Direction::FromDevice),
+        Side::Other => Some(Direction::ToDevice),
+        Side::New => None,
+    };
+    let (direction, verdict) = (plan.direction_of(&packet), plan.judge(&packet, begun_by));
+    Ok(Judged { packet, direction, verdict, plan: made.plan })
 }
 
 /// A plan that is to be made, outside of the transaction.
@@ -305,8 +344,8 @@ pub struct Work {
     pub site: String,
     /// The device's id.
     pub device: String,
-    /// SHA-256 of its description.
-    pub description: Digest,
+    /// SHA-256 of its description; nothing where none counts.
+    pub description: Option<Digest>,
     /// Given back with the plan: if something changed meanwhile, another one is to be made.
     pub ticket: i64,
 }
@@ -325,7 +364,8 @@ impl Operation for Wanted {
     fn run(&self, cx: &mut Cx) -> Result<Vec<Work>, Refusal> {
         let found = store::work_list(cx.tx, cx.session.organisation.as_str(), WANTED_PLANS_MAX)?;
         let work = found.into_iter().map(|(subject, description, ticket)| {
-            let description = description.parse().map_err(Fault::corrupt)?;
+            let of = (!description.is_empty()).then_some(description);
+            let description = of.map(|digest| digest.parse()).transpose().map_err(Fault::corrupt)?;
             Ok(Work { site: subject.site, device: subject.id, description, ticket })
         });
         Ok(work.collect::<Result<_, Fault>>()?)
@@ -377,8 +417,9 @@ impl Operation for Propose {
         let digest = plan.digest().map_err(|why| bad(why.to_string()))?;
         store::plan_keep(cx.tx, &subject.organisation, &digest, self.plan.as_bytes(), &notes)?;
         store::work_done(cx.tx, &subject, *ticket)?;
-        let made = Made { plan: digest, description: description.to_string() };
-        cx.change::<Access>(&subject, Command::Propose(made))?;
+        let description = description.as_ref().map(Digest::to_string).unwrap_or_default();
+        let made = Made { plan: digest, description };
+        cx.change::<Access>(&subject, Command::Propose(made, plan.level))?;
         Ok(!super::lacks_plan(cx, &subject)?)
     }
 }

@@ -14,7 +14,7 @@ use crate::room::{Cx, Room, Subject};
 use crate::text::{Cursor, Label, Slug};
 use crate::time::{Millis, Shown};
 use crate::words;
-use crate::{configuration, control};
+use crate::{configuration, control, quarantine};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wire::Certificate;
@@ -64,6 +64,8 @@ words! {
         ConfigDrift = "config-drift",
         /// It is at work and has not checked in for long.
         Silent = "silent",
+        /// It sent what its description does not allow: `finding list` shows what.
+        OutsideDescription = "outside-description",
         /// A person should look at it.
         NeedsAttention = "needs-attention",
     }
@@ -85,10 +87,12 @@ pub struct DeviceDetail {
 fn detail(cx: &mut Cx, subject: Subject, state: State) -> Result<DeviceDetail, Refusal> {
     let last_seen = control::store::contact_find(cx.tx, &subject)?;
     let drifted = configuration::store::drifted(cx.tx, &subject)?;
+    let outside = quarantine::store::is_outside_description(cx.tx, &subject)?;
     let is_silent = |seen: Millis| state.is_at_work() && seen.plus_seconds(SILENCE_SECONDS_MAX) < cx.now;
     let holds = [
         (Condition::ConfigDrift, drifted),
         (Condition::Silent, last_seen.is_some_and(is_silent)),
+        (Condition::OutsideDescription, outside),
         (Condition::NeedsAttention, !state.attention.is_empty()),
     ];
     let conditions = holds.into_iter().filter(|(_, holds)| *holds).map(|(condition, _)| condition).collect();

@@ -37,6 +37,7 @@ pub fn entry(id: &str, direction: Direction, family: Family) -> Entry {
 pub fn plan(device: &str, macs: &[wire::packet::Mac], addresses: &[&str], entries: Vec<Entry>) -> Plan {
     Plan {
         version: PLAN_VERSION,
+        level: None,
         device: device.into(),
         mud_url: String::new(),
         macs: macs.to_vec(),

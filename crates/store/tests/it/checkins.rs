@@ -19,7 +19,7 @@ use wire::digest::sha256;
 
 /// A device joins, without certificates: its LDevID has the serial number `aa`.
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct Join {}
+pub struct Join {}
 
 impl Operation for Join {
     const NAME: &'static str = "test join";

@@ -12,6 +12,7 @@ mod lanes;
 mod migrations;
 mod operations;
 mod plans;
+mod quarantine;
 mod queues;
 mod refusals;
 mod scripts;

@@ -21,13 +21,13 @@ use wire::mud::MudFile;
 
 /// What other rooms do to a device's access, as one operation of the tests.
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct Lead {
+pub struct Lead {
     device: String,
     step: Step,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-enum Step {
+pub enum Step {
     Introduce,
     Admit,
     Describe(String),
@@ -80,7 +80,7 @@ impl Operation for Lead {
 
 /// Who must sign the description, by the devices' certificates.
 const SIGNER: &str = "CN=Descriptions";
-const URL: &str = "https://maker.example/lamp";
+pub const URL: &str = "https://maker.example/lamp";
 
 /// A file that lets its device talk to its controller and to its own kind.
 fn file() -> MudFile {
@@ -108,23 +108,23 @@ fn file() -> MudFile {
 }
 
 /// A stage of the tests: a writer, and what the hub's worker would do.
-struct Stage(Writer);
+pub struct Stage(pub Writer);
 
 impl Stage {
-    fn lead(&mut self, device: &str, step: Step) -> bool {
+    pub fn lead(&mut self, device: &str, step: Step) -> bool {
         let lead = Lead { device: device.into(), step };
         self.0.commit(&[ask(own(lead))]).remove(0).expect("it is led").as_bool().expect("a bool")
     }
 
-    fn ask(&mut self, operation: &str, arguments: Json) -> Json {
+    pub fn ask(&mut self, operation: &str, arguments: Json) -> Json {
         self.0.write(operation, &arguments.to_string()).expect(operation)
     }
 
-    fn show(&mut self, device: &str) -> Json {
+    pub fn show(&mut self, device: &str) -> Json {
         self.0.read("access show", &json!({"device": device}).to_string()).expect("it is shown")
     }
 
-    fn wanted(&mut self) -> Vec<Work> {
+    pub fn wanted(&mut self) -> Vec<Work> {
         let asked = self.0.look(own(Wanted {})).expect("what is wanted");
         serde_json::from_value(asked).expect("work")
     }
@@ -133,21 +133,22 @@ impl Stage {
         let subject =
             Subject { organisation: "main".into(), site: work.site.clone(), id: work.device.clone() };
         let mut around = None;
+        let file = work.description.as_ref().map(|_| file());
         self.0
             .engine
             .snapshot(&mut |tx| {
-                around = Some(surroundings(tx, &subject, &file())?);
+                around = Some(surroundings(tx, &subject, file.as_ref())?);
                 Ok(())
             })
             .expect("a snapshot");
-        let made = compile(&work.device, Some(&file()), &around.expect("surroundings"));
+        let made = compile(&work.device, file.as_ref(), &around.expect("surroundings"));
         let compiled = compiled.map(|()| made.expect("a plan")).map_err(String::from);
         let proposed = self.0.commit(&[ask(own(Propose::new(work, compiled)))]).remove(0)?;
         Ok(proposed.as_bool().expect("a bool"))
     }
 
     /// Makes every plan that is wanted, and says how many.
-    fn make(&mut self) -> usize {
+    pub fn make(&mut self) -> usize {
         let wanted = self.wanted();
         let count = wanted.len();
         for work in wanted {
@@ -156,7 +157,7 @@ impl Stage {
         count
     }
 
-    fn plans(&mut self) -> usize {
+    pub fn plans(&mut self) -> usize {
         self.0.rows("SELECT digest FROM access_plan", &[]).len()
     }
 }
@@ -169,7 +170,7 @@ fn stage(world: &crate::support::World) -> Stage {
     stage
 }
 
-fn digest(letter: &str) -> Step {
+pub fn digest(letter: &str) -> Step {
     Step::Describe(letter.repeat(64))
 }
 

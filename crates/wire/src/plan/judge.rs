@@ -1,5 +1,5 @@
 //! What a plan does with a packet.
-use super::{Action, Entry, Plan};
+use super::{Action, Entry, Level, Plan};
 use crate::mud::Direction;
 use crate::packet::{Content, Datagram, Packet, Segment};
 use crate::prefix::Family;
@@ -22,6 +22,8 @@ pub enum By {
     Entry(String),
     /// No entry matched: anything not explicitly permitted is denied (RFC 8520 section 5).
     Default(Direction),
+    /// The device is held back, and what is left to it does not match.
+    Held(Level),
     /// The device sent it from an address that is not its own.
     ForeignAddress,
     /// Address resolution, without which nothing on the link is reached.
@@ -35,6 +37,7 @@ impl fmt::Display for By {
         match self {
             Self::Entry(id) => f.write_str(id),
             Self::Default(direction) => write!(f, "default/{}", direction.word()),
+            Self::Held(level) => write!(f, "quarantine/{}", level.word()),
             Self::ForeignAddress => f.write_str("default/foreign-address"),
             Self::Arp => f.write_str("default/arp"),
             Self::NotConcerned => f.write_str("not-concerned"),
@@ -54,7 +57,7 @@ impl Plan {
         match &packet.content {
             Content::Ip(datagram) => self.judge_datagram(datagram, direction, begun_by.unwrap_or(direction)),
             Content::Arp => Verdict { action: Action::Accept, by: By::Arp },
-            Content::Other(_) => Verdict { action: Action::Drop, by: By::Default(direction) },
+            Content::Other(_) => Verdict { action: Action::Drop, by: self.default_of(direction) },
         }
     }
 
@@ -70,13 +73,18 @@ impl Plan {
         let (device, _) = sides(datagram, direction);
         let by = match direction {
             Direction::FromDevice if !self.addresses.contains(&device) => By::ForeignAddress,
-            _ => By::Default(direction),
+            _ => self.default_of(direction),
         };
         Verdict { action: Action::Drop, by }
     }
 
+    /// Who drops what no entry matches.
+    fn default_of(&self, direction: Direction) -> By {
+        self.level.filter(|level| level.narrows()).map_or(By::Default(direction), By::Held)
+    }
+
     /// Which way the packet goes, seen from the device: by its Ethernet address if that is known.
-    fn direction_of(&self, packet: &Packet) -> Option<Direction> {
+    pub fn direction_of(&self, packet: &Packet) -> Option<Direction> {
         let addresses = match &packet.content {
             Content::Ip(datagram) => Some((datagram.source, datagram.destination)),
             _ => None,

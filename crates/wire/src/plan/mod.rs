@@ -33,6 +33,9 @@ pub struct Plan {
     pub macs: Vec<Mac>,
     /// The addresses that are the device's.
     pub addresses: Vec<IpAddr>,
+    /// How far the device is held back; not at all without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
     /// The entries, in their order.
     pub entries: Vec<Entry>,
 }
@@ -97,6 +100,45 @@ pub enum RemoteKind {
     Name,
     /// A class of RFC 8520 sections 4.1 to 4.7, or of ours.
     Class,
+}
+
+/// How far a device is held back from its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Nothing is blocked that was not before.
+    Watched,
+    /// It reaches its hub, the hosts that it gets updates from, and names.
+    UpdateOnly,
+    /// It reaches its hub.
+    Isolated,
+    /// It reaches nothing.
+    Dark,
+}
+
+impl Level {
+    /// All of them, the mildest first.
+    pub const ALL: [Self; 4] = [Self::Watched, Self::UpdateOnly, Self::Isolated, Self::Dark];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Watched => "watched",
+            Self::UpdateOnly => "update-only",
+            Self::Isolated => "isolated",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The level of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.word() == word)
+    }
+
+    /// Whether it takes away what the device's description allows.
+    pub fn narrows(self) -> bool {
+        self != Self::Watched
+    }
 }
 
 /// What an entry does.

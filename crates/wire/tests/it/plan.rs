@@ -3,7 +3,7 @@ use crate::support::openssl;
 use proptest::prelude::*;
 use std::net::IpAddr;
 use wire::packet::{Content, Datagram, Frame, Mac, Packet, PacketRefused, SYN, Segment};
-use wire::plan::{Action, Direction, Entry, PLAN_VERSION, Plan, Remote, RemoteKind};
+use wire::plan::{Action, Direction, Entry, Level, PLAN_VERSION, Plan, Remote, RemoteKind};
 use wire::prefix::{Family, Prefix};
 
 const DEVICE_MAC: [u8; 6] = [0x02, 0, 0x5e, 0, 0x53, 1];
@@ -234,6 +234,7 @@ fn plan() -> Plan {
     };
     Plan {
         version: PLAN_VERSION,
+        level: None,
         device: "lamp-1".into(),
         mud_url: "https://maker.example/lamp".into(),
         macs: vec![Mac(DEVICE_MAC)],
@@ -313,6 +314,27 @@ fn without_an_ethernet_address_the_addresses_tell() {
     let dns = ports(40000, 53);
     assert_eq!(judge(&frame([OTHER_MAC; 2], "192.0.2.1", "192.0.2.53", 17, &dns)), "rfc8520/dns");
     assert_eq!(judge(&frame([OTHER_MAC; 2], "192.0.2.9", "192.0.2.53", 17, &dns)), "not-concerned");
+}
+
+#[test]
+fn a_plan_of_a_device_that_is_held_back_says_so() {
+    for level in Level::ALL {
+        let plan = Plan { level: Some(level), entries: Vec::new(), ..plan() };
+        let text = plan.to_json().unwrap();
+        let word = format!(r#""level":"{}""#, level.word());
+        assert!(String::from_utf8_lossy(&text).contains(&word));
+        assert_eq!(Plan::from_json(&text), Ok(plan.clone()));
+        let judge = |frame: &[u8]| plan.judge(&Packet::from_frame(frame).unwrap(), None).by.to_string();
+        let expect = match level.narrows() {
+            true => format!("quarantine/{}", level.word()),
+            false => "default/from-device".into(),
+        };
+        assert_eq!(judge(&frame(OUT, "192.0.2.1", "192.0.2.53", 17, &ports(1, 2))), expect);
+        assert_eq!(judge(&[OTHER_MAC.as_slice(), &DEVICE_MAC, &[0x88, 0x8e]].concat()), expect);
+        let foreign = frame(OUT, "192.0.2.9", "192.0.2.53", 17, &ports(1, 2));
+        assert_eq!(judge(&foreign), "default/foreign-address");
+    }
+    assert_eq!(Level::from_word("bright"), None);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! **Controllers**: which hosts belong to a class that descriptions name (RFC 8520 sections 4.5 to 4.7).
 //!
 //! A class is named by its URI. The hosts of `my-controller` are those of the class that has the MUD URL
-//! for its name; what is local is the class [`LOCAL_NETWORKS`]. A DNS name is a class too: as long as no
-//! gate resolves names, its hosts are those that a person registers.
+//! for its name; what is local is the class [`LOCAL_NETWORKS`], and what a held device may still reach for
+//! its updates is [`UPDATE_HOSTS`]. A DNS name is a class too: as long as no gate resolves names, its hosts
+//! are those that a person registers.
 //!
 //! | from | command | to |
 //! |---|---|---|
@@ -19,3 +20,5 @@ pub struct Controller;
 
 /// The class of what the operator calls local.
 pub const LOCAL_NETWORKS: &str = "local-networks";
+/// The class of the hosts that a device may get updates from while it is held back.
+pub const UPDATE_HOSTS: &str = "update-hosts";
