@@ -65,10 +65,14 @@ fn every_operation_is_called_from_the_document_alone() {
         description-show: "device-unknown"
         description-waive: "device-unknown"
         device-import: "bad-birth-record"
+        finding-show: "finding-unknown"
         onboarding-admit: "not-introduced"
         operation-cancel: "operation-unknown"
         product-description: "description-unknown"
         product-publish-description: "no-mud-url"
+        quarantine-hold: "wrong-stage"
+        quarantine-observe: "not-at-work"
+        quarantine-release: "not-held"
         session-start: "not-permitted""#]]
     .assert_eq(&refused.join("\n"));
 }
@@ -119,7 +123,7 @@ impl Operation {
         let pairs = required.map(|p| (p["name"].as_str().expect("a name"), example(&p["schema"])));
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in pairs {
-            query.append_pair(name, value.as_str().expect("text"));
+            query.append_pair(name, &value.as_str().map_or_else(|| value.to_string(), String::from));
         }
         query.finish()
     }
