@@ -11,6 +11,7 @@ use wire::certificate::profile::{Profile, Validity};
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
 use wire::limits::NAME_ATTRIBUTE_CHARS_MAX;
+use wire::suit::Release;
 use wire::{Certificate, PublicKey, cms, oid, voucher};
 
 /// What a door answers.
@@ -43,6 +44,9 @@ pub enum Step {
     SignVoucherRequest(Vec<u8>, Then<Result<Vec<u8>, Refusal>>),
     /// Sign octets with the manufacturer's key as CMS, and hand that to the rest.
     SignAsMaker(Signed, Vec<u8>, Millis, Then<Result<Vec<u8>, Refusal>>),
+    /// Write the envelope of a firmware release and sign it with the manufacturer's key, and hand it to the
+    /// rest.
+    SignRelease(Box<Release>, Then<Result<Vec<u8>, Refusal>>),
     /// Keep octets as a blob, and hand its digest to the rest.
     Keep(Vec<u8>, Then<Result<Digest, Refusal>>),
     /// Ask somebody else's server, and hand what it replied to the rest.

@@ -29,6 +29,7 @@ pub mod script;
 pub mod text;
 pub mod time;
 pub mod tx;
+pub mod upgrade;
 mod word;
 
 use operation::{OperationRow, row};
@@ -90,9 +91,22 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<provisioning::product::view::Discontinue>(),
     row::<provisioning::publication::view::Publish>(),
     row::<provisioning::publication::view::Show>(),
+    row::<provisioning::release::view::Publish>(),
+    row::<provisioning::release::view::List>(),
     row::<provisioning::view::List>(),
     row::<provisioning::view::Show>(),
     row::<provisioning::voucher::view::Show>(),
+    row::<upgrade::release::view::Fetch>(),
+    row::<upgrade::release::view::List>(),
+    row::<upgrade::release::view::Show>(),
+    row::<upgrade::view::Start>(),
+    row::<upgrade::view::List>(),
+    row::<upgrade::view::Show>(),
+    row::<upgrade::view::Devices>(),
+    row::<upgrade::view::Pause>(),
+    row::<upgrade::view::Resume>(),
+    row::<upgrade::view::Stop>(),
+    row::<upgrade::view::Cancel>(),
     row::<audit::view::List>(),
     row::<audit::view::Export>(),
     row::<audit::view::Verify>(),
@@ -127,7 +141,10 @@ pub const FOLDS: &[Fold] = &[
     fold::<provisioning::Birth>(),
     fold::<provisioning::product::Product>(),
     fold::<provisioning::publication::Publication>(),
+    fold::<provisioning::release::PublishedRelease>(),
     fold::<provisioning::voucher::VoucherLog>(),
+    fold::<upgrade::release::Release>(),
+    fold::<upgrade::Rollout>(),
 ];
 
 /// The rooms that hold blobs: one that none of them holds is swept.
@@ -135,6 +152,8 @@ pub const BLOB_HOLDERS: &[blob::Holder] = &[
     access::store::holds,
     discovery::description::store::description_holds,
     provisioning::publication::store::publication_holds,
+    provisioning::release::store::holds,
+    upgrade::release::store::holds,
 ];
 
 /// Every room's tables, in the order in which they are made.
@@ -155,7 +174,10 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     provisioning::store::MIGRATIONS,
     provisioning::product::store::MIGRATIONS,
     provisioning::publication::store::MIGRATIONS,
+    provisioning::release::store::MIGRATIONS,
     provisioning::voucher::store::MIGRATIONS,
+    upgrade::release::store::MIGRATIONS,
+    upgrade::store::MIGRATIONS,
 ];
 
 /// Every room's scripts, for the store's tests on both engines.
@@ -169,6 +191,7 @@ pub const SCRIPTS: &[&[Script]] = &[
     control::scripts::SCRIPTS,
     quarantine::scripts::SCRIPTS,
     provisioning::scripts::SCRIPTS,
+    upgrade::scripts::SCRIPTS,
 ];
 
 /// The operation called `noun verb`.

@@ -84,3 +84,19 @@ pub const DESCRIPTION_PAUSE_MINUTES_MAX: i64 = 24 * 60;
 pub const DESCRIPTION_LINES_MAX: usize = 128;
 /// Why a description was refused, as far as it is kept.
 pub const DESCRIPTION_WHY_BYTES_MAX: usize = 1024;
+/// The image of a firmware release. The hub fetches it in one piece.
+pub const IMAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The certificate of whoever signed a release, and those above it.
+pub const SIGNER_BYTES_MAX: usize = 32 * 1024;
+/// Devices of one rollout: they are judged together.
+pub const ROLLOUT_DEVICES_MAX: u16 = 1_000;
+/// Waves of one rollout.
+pub const ROLLOUT_WAVES_MAX: usize = 16;
+/// Rollouts that are open at once.
+pub const ROLLOUTS_OPEN_MAX: u16 = 16;
+/// How long a wave may wait for its devices: a week.
+pub const DEADLINE_SECONDS_MAX: u32 = 604_800;
+/// The waves of a rollout as text.
+pub const WAVES_BYTES_MAX: usize = 80;
+/// A list of names as text: 64 of them.
+pub const NAMES_BYTES_MAX: usize = 64 * (LABEL_BYTES_MAX + 1);

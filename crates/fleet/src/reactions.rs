@@ -64,6 +64,7 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         return of_quarantine(cx, subject, event);
     }
     if let Some(device::Event::Retired { why }) = event.downcast_ref::<device::Event>() {
+        crate::upgrade::told::leave(cx, subject, &format!("retired: {why}"))?;
         cx.change::<Control>(subject, control::Command::CancelAll { why: format!("retired: {why}") })?;
         let revoke = onboarding::Command::Revoke { why: format!("retired: {why}") };
         cx.change::<Onboarding>(subject, revoke)?;

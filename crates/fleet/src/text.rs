@@ -1,7 +1,7 @@
 //! Short texts that carry their rule in their type, so that nothing behind the face checks again.
 use crate::limits::{
     ADDRESSES_BYTES_MAX, CLASS_BYTES_MAX, CURSOR_BYTES_MAX, DIGEST_CHARS_MAX, HEX_BYTES_MAX, HOSTS_BYTES_MAX,
-    LABEL_BYTES_MAX, SLUG_BYTES_MAX,
+    LABEL_BYTES_MAX, NAMES_BYTES_MAX, ROLLOUT_WAVES_MAX, SLUG_BYTES_MAX, WAVES_BYTES_MAX,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -153,6 +153,49 @@ fn list<T: FromStr + Ord>(text: &str) -> Option<Vec<T>> {
 }
 
 text! {
+    /// Names, with commas between them.
+    Names, NAMES_BYTES_MAX, r"^[^\p{Cc},]+(,[^\p{Cc},]+)*$",
+    |text| text.split(',').all(|name| name.parse::<Label>().is_ok())
+}
+
+impl Names {
+    /// The names.
+    pub fn items(&self) -> impl Iterator<Item = &str> {
+        self.0.split(',')
+    }
+}
+
+text! {
+    /// The sizes of waves, with commas between them; the last one may be `rest`.
+    Waves, WAVES_BYTES_MAX, "^(([1-9][0-9]{0,3},)*[1-9][0-9]{0,3}|([1-9][0-9]{0,3},)*rest)$",
+    |text| sizes(text).is_some()
+}
+
+impl Waves {
+    /// `1,5,rest`.
+    pub fn usual() -> Self {
+        Waves("1,5,rest".into())
+    }
+
+    /// How many devices each wave has at most.
+    pub fn sizes(&self) -> Vec<usize> {
+        sizes(&self.0).unwrap_or_default()
+    }
+}
+
+fn sizes(text: &str) -> Option<Vec<usize>> {
+    let mut counts: Vec<&str> = text.split(',').collect();
+    let rest = counts.pop_if(|last| *last == "rest");
+    let count = |text: &str| match text.parse::<usize>() {
+        Ok(count @ 1..=9_999) if !text.starts_with(['0', '+']) => Some(count),
+        _ => None,
+    };
+    let mut sizes: Vec<usize> = counts.into_iter().map(count).collect::<Option<_>>()?;
+    sizes.extend(rest.map(|_| usize::MAX));
+    (sizes.len() <= ROLLOUT_WAVES_MAX).then_some(sizes)
+}
+
+text! {
     /// Octets, as pairs of hexadecimal digits.
     Hex, HEX_BYTES_MAX, "^([0-9a-fA-F]{2})+$",
     |text| text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit())
@@ -175,7 +218,7 @@ text! {
 
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, Hex, Hosts, Label, Macs, Slug};
+    use super::{Addresses, Hex, Hosts, Label, Macs, Slug, Waves};
 
     #[test]
     fn addresses() {
@@ -209,6 +252,22 @@ mod tests {
         check(&"a".repeat(64), false);
         for bad in ["", "-a", "a-", "A", "a_b", "ä", "a b"] {
             check(bad, false);
+        }
+    }
+
+    #[test]
+    fn waves() {
+        let check = |text: &str, expect: Option<&[usize]>| {
+            let read = text.parse::<Waves>().ok().map(|waves| waves.sizes());
+            assert_eq!(read.as_deref(), expect, "{text:?}");
+        };
+        check("1,5,rest", Some(&[1, 5, usize::MAX]));
+        check("rest", Some(&[usize::MAX]));
+        check("9999", Some(&[9999]));
+        check(&["1"; 16].join(","), Some(&[1; 16]));
+        check(&["1"; 17].join(","), None);
+        for bad in ["", "0", "01", "+1", "1,,2", ",1", "1,", ",rest", "rest,1", "1rest", "10000", "x"] {
+            check(bad, None);
         }
     }
 

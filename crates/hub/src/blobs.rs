@@ -3,12 +3,13 @@
 use crate::Shared;
 use crate::api::{JSON, bearer, blob_path};
 use crate::desk::Desk;
+use crate::headers::text;
 use crate::limits::{BLOB_BYTES_MAX, BLOB_SECONDS_MAX, BLOB_UPLOADS_MAX, BLOB_WAITING_CHUNKS_MAX};
 use crate::problem::Problem;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use fleet::tx::{Fault, FaultKind};
 use io::blobs::{BlobError, BlobFolder};
 use io::files::FileError;
 use io::http::body::{FileBody, hand_on};
+use std::io::{Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::channel;
@@ -67,6 +69,43 @@ impl Blobs {
         self.0.desk.own(session, find).await?;
         let folder = self.0.folder.clone();
         blocking(move || folder.read(digest.as_str(), bytes_max)).await?.map_err(refused)
+    }
+
+    /// The bytes of a blob, or the range of them that was asked for, as the peer takes them.
+    ///
+    /// # Errors
+    /// `blob-unknown`, or a fault of the disk or the store.
+    pub async fn serve(
+        &self,
+        session: &Session,
+        digest: Digest,
+        headers: &HeaderMap,
+    ) -> Result<Response, Problem> {
+        self.0.desk.own(session, Find { digest: digest.clone() }).await?;
+        let folder = self.0.folder.clone();
+        let range = text(headers, header::RANGE).to_owned();
+        let opened = tokio::task::spawn_blocking(move || {
+            let (mut file, bytes) = folder.open_file(digest.as_str())?;
+            let part = part(&range, bytes);
+            if let Part::From(first, _) = part {
+                file.seek(SeekFrom::Start(first))?;
+            }
+            std::io::Result::Ok((file, bytes, part))
+        });
+        let (file, bytes, part) = opened.await.map_err(fault)?.map_err(fault)?;
+        let accept = [(header::ACCEPT_RANGES, "bytes"), (header::CONTENT_TYPE, "application/octet-stream")];
+        Ok(match part {
+            Part::Whole => (accept, Body::new(FileBody::new(file, bytes))).into_response(),
+            Part::From(first, count) => {
+                let range = format!("bytes {first}-{}/{bytes}", first + count - 1);
+                let body = Body::new(FileBody::new(file, count));
+                (StatusCode::PARTIAL_CONTENT, accept, [(header::CONTENT_RANGE, range)], body).into_response()
+            }
+            Part::Beyond => {
+                let range = [(header::CONTENT_RANGE, format!("bytes */{bytes}"))];
+                (StatusCode::RANGE_NOT_SATISFIABLE, range).into_response()
+            }
+        })
     }
 
     async fn receive(&self, session: &Session, digest: Digest, body: Body) -> Result<(), Problem> {
@@ -198,11 +237,47 @@ async fn fetch(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let session = shared.desk.session(bearer(&headers)?).await?;
-    let digest = digest(&named)?;
-    shared.desk.own(&session, Find { digest: digest.clone() }).await?;
-    let folder = shared.blobs.0.folder.clone();
-    let opened = tokio::task::spawn_blocking(move || folder.open_file(digest.as_str())).await;
-    let (file, bytes) = opened.map_err(fault)?.map_err(fault)?;
-    let content_type = [(header::CONTENT_TYPE, "application/octet-stream")];
-    Ok((content_type, Body::new(FileBody::new(file, bytes))).into_response())
+    shared.blobs.serve(&session, digest(&named)?, &headers).await
+}
+
+/// The part of a file that was asked for: where it begins, and how many bytes it has.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    From(u64, u64),
+    Beyond,
+}
+
+/// RFC 9110 section 14.2: one range of bytes; whatever else stands there is ignored.
+fn part(range: &str, bytes: u64) -> Part {
+    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Part::Whole;
+    };
+    let end = bytes.saturating_sub(1);
+    match (first.parse::<u64>(), last.parse::<u64>(), last.is_empty()) {
+        (Ok(first), _, _) if first >= bytes => Part::Beyond,
+        (Ok(first), Ok(last), _) if first <= last => Part::From(first, last.min(end) - first + 1),
+        (Ok(first), Err(_), true) => Part::From(first, end - first + 1),
+        _ => Part::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Part, part};
+
+    #[test]
+    fn ranges() {
+        let check = |range: &str, expect: Part| assert_eq!(part(range, 10), expect, "{range}");
+        check("bytes=0-", Part::From(0, 10));
+        check("bytes=3-5", Part::From(3, 3));
+        check("bytes=9-99", Part::From(9, 1));
+        check("bytes=10-", Part::Beyond);
+        check("bytes=5-3", Part::Whole);
+        check("bytes=-3", Part::Whole);
+        check("bytes=0-1,4-5", Part::Whole);
+        check("lines=0-1", Part::Whole);
+        check("", Part::Whole);
+        assert_eq!(part("bytes=0-", 0), Part::Beyond);
+    }
 }

@@ -13,8 +13,11 @@ use fleet::limits::CONTACTS_MAX;
 use fleet::onboarding::door::{Peer, Request};
 use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::room::Room;
 use fleet::text::Slug;
 use fleet::time::Millis;
+use fleet::upgrade::Rollout;
+use fleet::upgrade::rules::Event;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -77,7 +80,7 @@ impl CheckIns {
     /// Wakes the devices of which `links` tell. The store calls it when the disk has them.
     pub fn committed(&self, links: &[Link]) {
         let waiting = self.waiting();
-        for place in links.iter().filter_map(|link| waiting.requests.get(&link.entry.subject.id)) {
+        for place in links.iter().flat_map(told_of).filter_map(|device| waiting.requests.get(&device)) {
             place.woken.notify_one();
         }
     }
@@ -159,6 +162,17 @@ impl CheckIns {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of whom an entry tells: of its subject, or of the devices of a wave.
+fn told_of(link: &Link) -> Vec<String> {
+    let entry = &link.entry;
+    if entry.room == Rollout::NAME
+        && let Ok(Event::WaveBegun { devices, .. }) = serde_json::from_str(&entry.detail)
+    {
+        return devices;
+    }
+    vec![entry.subject.id.clone()]
 }
 
 /// A device's place among those that wait; left when this is dropped, also with its connection.

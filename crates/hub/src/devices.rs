@@ -7,23 +7,26 @@ use crate::limits::BODY_SECONDS_MAX;
 use crate::signers::{Signers, response};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet::audit::rules::Link;
 use fleet::audit::view::hex;
-use fleet::door::{Answer, RETRY_AFTER_SECONDS};
+use fleet::door::{Answer, RETRY_AFTER_SECONDS, answered};
 use fleet::limits::DOOR_BODY_BYTES_MAX;
 use fleet::onboarding::door::{self, Peer};
 use fleet::onboarding::rules::Event;
+use fleet::onboarding::view::Proof;
 use fleet::permission::Session;
 use fleet::refusal::{Refusal, Sort};
 use fleet::room::Room;
+use fleet::text::Digest;
+use fleet::upgrade::view::MayFetch;
 use io::http::server::{Closer, Peer as Connection};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wire::Certificate;
-use wire::control::CHECK_IN_PATH;
+use wire::control::{BLOBS_PATH, CHECK_IN_PATH};
 
 /// What the devices' listener needs; `signers.authority` is the domain's.
 pub struct Devices {
@@ -50,7 +53,7 @@ impl Devices {
         Router::new().fallback(answer).with_state(Arc::new(self))
     }
 
-    async fn answer(&self, request: Request, connection: &Connection) -> Result<Answer, Refusal> {
+    async fn answer(&self, request: Request, connection: &Connection) -> Result<Response, Refusal> {
         // Known before it is judged: what ends the certificate in between ends the connection.
         if let Some(leaf) = connection.chain.first().and_then(|der| Certificate::from_der(der).ok()) {
             self.connections.add(&hex(leaf.serial()), &connection.closer);
@@ -58,13 +61,18 @@ impl Devices {
         let peer = self.judge(connection).await?;
         if request.method() == Method::POST && !self.may_ask(&peer) {
             let text = "too-often: this device has asked more often than any has to; ask again later";
-            return Ok(Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..Answer::text(429, text) });
+            let answer = Answer::text(429, text);
+            return Ok(response(Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..answer }));
         }
         let session = self.session(&peer);
         let Signers { authority, registrar, .. } = &self.signers;
+        let headers = request.headers().clone();
         let request = plain(request, peer).await?;
         if request.path == CHECK_IN_PATH {
-            return self.check_ins.answer(&self.desk, &session, request).await;
+            return self.check_ins.answer(&self.desk, &session, request).await.map(response);
+        }
+        if let Some(image) = request.path.strip_prefix(BLOBS_PATH) {
+            return self.image(&session, &request.peer, image, &headers).await;
         }
         let step = door::open(request, &authority.certificate, &registrar.certificate);
         let answer = self.signers.drive(&self.desk, step, &session).await;
@@ -72,7 +80,30 @@ impl Devices {
             let detail = String::from_utf8_lossy(&answer.body);
             tracing::warn!(address = %connection.address, %detail, "closed");
         }
-        Ok(answer)
+        Ok(response(answer))
+    }
+
+    /// The image of a release, for a device that is being offered it.
+    async fn image(
+        &self,
+        session: &Session,
+        peer: &Peer,
+        image: &str,
+        headers: &HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let Peer::Device { proof: Proof::Ldevid { serial }, .. } = peer else {
+            let detail = "an image is fetched with the identity that the device got here";
+            return Err(Refusal::new(Sort::NotPermitted, "not-an-ldevid", detail));
+        };
+        let unknown = || Refusal::new(Sort::NotFound, "blob-not-offered", "the device is not offered this");
+        let image: Digest = image.parse().map_err(|_| unknown())?;
+        let call = MayFetch { serial: serial.clone(), image: image.clone() };
+        match answered(self.desk.own(session, call).await)? {
+            true => {
+                self.signers.blobs.serve(session, image, headers).await.map_err(|problem| problem.refusal)
+            }
+            false => Err(unknown()),
+        }
     }
 
     /// Whether a device has not used up its requests: what it asks may cost an entry of the journal.
@@ -103,7 +134,7 @@ async fn answer(State(devices): State<Arc<Devices>>, request: Request) -> Respon
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     match devices.answer(request, &connection).await {
-        Ok(answer) => response(answer),
+        Ok(response) => response,
         // A peer whose chain is not good, or whose LDevID ended, gets no byte of HTTP.
         Err(refusal) if refusal.sort == Sort::NotPermitted => {
             tracing::info!(address = %connection.address, code = refusal.code, detail = refusal.detail, "refused");

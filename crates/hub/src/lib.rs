@@ -19,6 +19,7 @@ pub mod openapi;
 mod pages;
 mod problem;
 mod published;
+mod releases;
 mod signers;
 pub mod start;
 mod work;
@@ -147,6 +148,7 @@ pub struct Hub {
     blobs: Blobs,
     connections: Arc<Connections>,
     bell: Bell,
+    release_bell: releases::Bell,
     check_ins: Arc<CheckIns>,
     changes: Changes,
 }
@@ -168,6 +170,8 @@ impl Hub {
         let connections = Arc::new(Connections::default());
         let mut store_settings = StoreSettings::new(place, env.clone(), clock());
         let (bell, told) = (Bell::default(), settings.committed.clone());
+        let release_bell = releases::Bell::default();
+        let ringing_too = release_bell.clone();
         let check_ins = Arc::new(CheckIns::new(settings.check_in_hold));
         let (watching, ringing, waiting) = (connections.clone(), bell.clone(), check_ins.clone());
         let changes = Changes::default();
@@ -176,13 +180,14 @@ impl Hub {
             watching.committed(links);
             shown.committed(links);
             ringing.committed(links);
+            ringing_too.committed(links);
             waiting.committed(links);
             told.iter().for_each(|told| told(links));
         }));
         let store = Store::open(store_settings).map_err(StartError::Store)?;
         let desk = Desk::new(store, env);
         let blobs = Blobs::new(desk.clone(), folder.blobs().clone(), settings.organisation.clone());
-        Ok(Hub { settings, folder, desk, blobs, connections, check_ins, bell, changes })
+        Ok(Hub { settings, folder, desk, blobs, connections, check_ins, bell, release_bell, changes })
     }
 
     /// Takes the ports.
@@ -259,7 +264,8 @@ impl Bound {
     /// # Errors
     /// [`StartError`] when TLS cannot be set up.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Hub { settings, folder, desk, blobs, connections, check_ins, bell, changes } = self.hub;
+        let Hub { settings, folder, desk, blobs, connections, check_ins, bell, release_bell, changes } =
+            self.hub;
         let now = Millis(io::clock::now_millis());
         let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
         let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
@@ -298,6 +304,10 @@ impl Bound {
         let signers = factory.clone();
         let worker = Worker { desk: desk.clone(), blobs: blobs.clone(), signers, reached_at, bell };
         let rooms_work = tokio::spawn(worker.run());
+        let base = base(&settings.names, self.people.address);
+        let releases =
+            releases::Worker { desk: desk.clone(), signers: factory.clone(), base, bell: release_bell };
+        let release_work = tokio::spawn(releases.run());
         let (stop, stopping) = watch::channel(false);
         let stopped = |mut stopping: watch::Receiver<bool>| async move {
             // The sender is kept until both listeners ended.
@@ -329,6 +339,7 @@ impl Bound {
         );
         work.abort();
         rooms_work.abort();
+        release_work.abort();
         if let Err(refusal) = check_ins.note(&desk, &organisation).await {
             tracing::warn!(
                 code = refusal.code,
@@ -338,6 +349,15 @@ impl Bound {
         }
         last_checkpoint(&desk, signer.as_ref(), &organisation).await;
         Ok(())
+    }
+}
+
+/// Where others reach the people's listener.
+fn base(names: &[String], address: SocketAddr) -> String {
+    match names.first() {
+        Some(name) => format!("https://{name}:{}", address.port()),
+        None if address.ip().is_unspecified() => format!("https://localhost:{}", address.port()),
+        None => format!("https://{address}"),
     }
 }
 
@@ -363,6 +383,7 @@ fn router(shared: Shared) -> Router {
         .merge(manufacturer::router())
         .merge(pages::router())
         .merge(published::router())
+        .merge(releases::router())
         .fallback(api::not_found)
         .layer(from_fn_with_state(shared.clone(), count))
         .with_state(shared)

@@ -15,7 +15,7 @@ pub const SERVER_FETCHES_MAX: usize = 8;
 /// From the request to one of these servers to the last byte of its reply.
 pub const FETCH_SECONDS_MAX: u64 = 20;
 /// The largest reply of one of these servers, whatever the caller would take.
-pub const FETCH_REPLY_BYTES_MAX: usize = 1024 * 1024;
+pub const FETCH_REPLY_BYTES_MAX: usize = fleet::limits::IMAGE_BYTES_MAX;
 /// How long one of these servers may tell us to wait.
 pub const REPLY_RETRY_SECONDS_MAX: u32 = 3_600;
 /// A blob: firmware, a description, a plan.

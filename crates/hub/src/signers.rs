@@ -13,6 +13,7 @@ use fleet::refusal::{Blame, Refusal, Sort};
 use fleet::text::Slug;
 use fleet::time::Millis;
 use wire::certificate::profile::issue;
+use wire::suit::Release;
 use wire::{Certificate, birth_record, cms, mud, oid};
 
 /// Who signs and asks what the doors want signed and asked.
@@ -50,6 +51,7 @@ impl Signers {
                 // outlives the registrar's certificate.
                 Step::SignVoucherRequest(content, then) => then(self.sign_json(&content, &self.registrar)),
                 Step::SignAsMaker(what, content, at, then) => then(self.sign_as_maker(what, &content, at)),
+                Step::SignRelease(release, then) => then(self.sign_release(&release)),
                 Step::Keep(content, then) => then(self.blobs.put(session, content).await),
                 Step::Ask(outgoing, then) => then(self.ask(desk, &outgoing, session).await),
             }
@@ -82,6 +84,12 @@ impl Signers {
             Signed::BirthRecord => birth_record::sign(content, certificate, chain, key.as_ref(), at.0),
         };
         signed.map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
+    }
+
+    fn sign_release(&self, release: &Release) -> Result<Vec<u8>, Refusal> {
+        release
+            .envelope(self.signer.key.as_ref())
+            .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 
     /// A voucher or a voucher-request, signed by somebody whom the listener's authority vouches for.

@@ -17,6 +17,7 @@ use crate::room::{Cx, Room, Subject};
 use crate::text::{Cursor, Label};
 use crate::time::{Millis, Shown};
 use crate::tx::Fault;
+use crate::upgrade::told as upgrade;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wire::control::{self as message, Report};
@@ -169,10 +170,14 @@ impl Operation for Hear {
         let (subject, report) = read(cx, &self.serial, &self.report)?;
         if device::is_at_work(cx.tx, &subject)? {
             configuration::hear(cx, &subject, &report.configuration)?;
+            upgrade::hear(cx, &subject, report.firmware.as_ref())?;
         }
         let (heard, told) = heard(cx, subject.clone(), &report)?;
         for kind in told {
             cx.change::<Control>(&subject, Command::Begin { kind })?;
+        }
+        if device::is_at_work(cx.tx, &subject)? {
+            upgrade::tell(cx, &subject, report.firmware.as_ref())?;
         }
         Ok(Heard { changes: false, ..heard })
     }
@@ -208,8 +213,9 @@ fn heard(cx: &mut Cx, subject: Subject, report: &Report) -> Result<(Heard, Vec<K
     };
     let steps = steps(&desired, has, cx.now);
     let told = told(&state, &steps);
-    heard.changes = standing.changes || !told.is_empty();
-    let mut answer = message::Desired::default();
+    let firmware = upgrade::look(cx.tx, &subject, report.firmware.as_ref(), cx.now)?;
+    heard.changes = standing.changes || firmware.changes || !told.is_empty();
+    let mut answer = message::Desired { firmware: firmware.envelope, ..message::Desired::default() };
     for step in &steps {
         match step {
             Step::Apply => {

@@ -87,6 +87,27 @@ pub fn device_list_stage(
     )
 }
 
+/// The devices of a maker at one site or (empty) at all that are operational.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_list_at_work(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    maker: &str,
+    site: &str,
+    limit: u16,
+) -> Result<Vec<Listed>, Fault> {
+    many(
+        tx,
+        "SELECT stage, name, maker, model, serial_number, attention, organisation, site, device FROM device \
+         WHERE organisation = $1 AND maker = $2 AND stage = 'operational' AND ($3 = '' OR site = $3) \
+         ORDER BY device LIMIT $4",
+        &[organisation.into(), maker.into(), site.into(), i64::from(limit).into()],
+        listed,
+    )
+}
+
 /// The device with this id or name.
 ///
 /// # Errors

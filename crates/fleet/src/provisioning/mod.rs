@@ -11,13 +11,13 @@
 //! | a key wanted | bear | born, with an IDevID and a signed birth record; for ever |
 //!
 //! Its service (MASA) tells a born device which domain to trust: [`voucher`]. A product's description is
-//! published, signed: [`publication`].
+//! published, signed: [`publication`]; so is its firmware: [`release`].
 //!
 //! Absent: private keys (a device makes its own), the certificate's form (`wire`), the signing of it.
-//! Not yet: published firmware.
 pub mod door;
 pub mod product;
 pub mod publication;
+pub mod release;
 pub mod rules;
 pub mod scripts;
 pub mod store;

@@ -67,6 +67,32 @@ const STORED_PUBLICATION: &[&str] = &[
     r#"{"event":"description-refused","file":"00ff","why":"it is no JSON"}"#,
 ];
 
+/// As [`STORED`], of published releases.
+const STORED_RELEASE: &[&str] = &[
+    r#"{"event":"release-wanted","content":{"product":"lamp-7","version":"1.1","sequence_number":2,"image":"00ff","image_bytes":3,"vendor":"example.com","way_back":false}}"#,
+    r#"{"event":"release-published","envelope":"00ff"}"#,
+    r#"{"event":"release-refused","why":"its image or its number is not one"}"#,
+];
+
+#[test]
+fn a_release_is_published_once() {
+    use super::release::rules::{Command, Content, Refusal, State, apply, decide};
+    let mut state = State::default();
+    let mut run = |command: Command| {
+        let events = decide(&state, command, Millis(0))?;
+        events.iter().for_each(|event| apply(&mut state, event));
+        Ok::<_, Refusal>(events.len())
+    };
+    let publish = |envelope: &str| Command::Publish { envelope: envelope.into() };
+    assert_eq!(run(publish("a")), Err(Refusal::NotWanted));
+    assert_eq!(run(Command::Want(Content::default())), Ok(1));
+    assert_eq!(run(Command::Want(Content::default())), Err(Refusal::Known));
+    assert_eq!(run(publish("a")), Ok(1));
+    assert_eq!(run(publish("a")), Ok(0), "the hub was ended before it heard so");
+    assert_eq!(run(publish("b")), Err(Refusal::NotWanted));
+    assert_eq!(run(Command::Refuse { why: "no".into() }), Err(Refusal::NotWanted));
+}
+
 #[test]
 fn what_is_signed_is_what_is_wanted() {
     use super::publication::rules::{Command, Refusal, State, apply, decide};
@@ -96,6 +122,7 @@ fn every_stored_event_is_read_for_ever() {
     crate::audit::tests::stored_events::<super::Birth>(STORED, 2);
     crate::audit::tests::stored_events::<super::product::Product>(STORED_PRODUCT, 2);
     crate::audit::tests::stored_events::<super::publication::Publication>(STORED_PUBLICATION, 3);
+    crate::audit::tests::stored_events::<super::release::PublishedRelease>(STORED_RELEASE, 3);
     crate::audit::tests::stored_events::<super::voucher::VoucherLog>(STORED_VOUCHER, 1);
 }
 

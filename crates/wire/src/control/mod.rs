@@ -24,6 +24,8 @@ pub use firmware::{FirmwareNotKept, FirmwareReport, Running};
 
 /// Where a device checks in.
 pub const CHECK_IN_PATH: &str = "/steward/v1/check-in";
+/// Where a device fetches the image of a firmware that it was offered, by its SHA-256 in hexadecimal digits.
+pub const BLOBS_PATH: &str = "/steward/v1/blobs/";
 /// Media type of both bodies.
 pub const MEDIA_TYPE: &str = "application/json";
 /// The version that is described here.
