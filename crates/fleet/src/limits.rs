@@ -93,7 +93,7 @@ pub const ROLLOUT_DEVICES_MAX: u16 = 1_000;
 /// Waves of one rollout.
 pub const ROLLOUT_WAVES_MAX: usize = 16;
 /// Rollouts that are open at once.
-pub const ROLLOUTS_OPEN_MAX: u16 = 16;
+pub const OPEN_ROLLOUTS_MAX: u16 = 16;
 /// How long a wave may wait for its devices: a week.
 pub const DEADLINE_SECONDS_MAX: u32 = 604_800;
 /// The waves of a rollout as text.

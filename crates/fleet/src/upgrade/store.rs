@@ -1,7 +1,7 @@
 //! Rows of rollouts and of their devices.
 use super::Rollout;
 use super::rules::{self, Bounds, Member, Outcome, Phase, State, Target};
-use crate::limits::{ROLLOUT_DEVICES_MAX, ROLLOUTS_OPEN_MAX};
+use crate::limits::{OPEN_ROLLOUTS_MAX, ROLLOUT_DEVICES_MAX};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
@@ -212,7 +212,7 @@ pub fn seats(tx: &mut dyn Tx, device: &Subject) -> Result<Vec<Seat>, Fault> {
         &[
             device.organisation.as_str().into(),
             device.id.as_str().into(),
-            i64::from(ROLLOUTS_OPEN_MAX).into(),
+            i64::from(OPEN_ROLLOUTS_MAX).into(),
         ],
         |row| {
             Ok(Seat {
@@ -251,7 +251,7 @@ pub fn is_offered(tx: &mut dyn Tx, device: &Subject, image: &str) -> Result<bool
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn devices_in_open(tx: &mut dyn Tx, organisation: &str) -> Result<BTreeSet<String>, Fault> {
-    let limit = i64::from(ROLLOUTS_OPEN_MAX) * i64::from(ROLLOUT_DEVICES_MAX);
+    let limit = i64::from(OPEN_ROLLOUTS_MAX) * i64::from(ROLLOUT_DEVICES_MAX);
     let devices = many(
         tx,
         "SELECT m.device FROM rollout r JOIN rollout_device m \

@@ -7,7 +7,7 @@ use super::rules::{Bounds, Command, Outcome, Phase, Place, Target};
 use super::store::{self, Listed, ListedDevice};
 use crate::device;
 use crate::limits::{
-    DEADLINE_SECONDS_MAX, ROLLOUT_DEVICES_MAX, ROLLOUT_WAVES_MAX, ROLLOUTS_OPEN_MAX, STEP_ROWS_MAX,
+    DEADLINE_SECONDS_MAX, OPEN_ROLLOUTS_MAX, ROLLOUT_DEVICES_MAX, ROLLOUT_WAVES_MAX, STEP_ROWS_MAX,
 };
 use crate::onboarding::view::holder;
 use crate::operation::{Kind, Operation};
@@ -199,8 +199,8 @@ impl Start {
     /// The devices at work that are asked for, by their ids.
     fn chosen(&self, cx: &mut Cx, maker: &str) -> Result<Vec<Chosen>, Refusal> {
         let organisation = cx.session.organisation.as_str();
-        if store::open_count(cx.tx, organisation, ROLLOUTS_OPEN_MAX)? >= usize::from(ROLLOUTS_OPEN_MAX) {
-            let detail = format!("{ROLLOUTS_OPEN_MAX} rollouts are open; end some first");
+        if store::open_count(cx.tx, organisation, OPEN_ROLLOUTS_MAX)? >= usize::from(OPEN_ROLLOUTS_MAX) {
+            let detail = format!("{OPEN_ROLLOUTS_MAX} rollouts are open; end some first");
             return Err(Refusal::new(Sort::TooMuch, "too-many-rollouts", detail));
         }
         let site = self.site.as_ref().map_or("", Slug::as_str);
