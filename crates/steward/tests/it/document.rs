@@ -73,6 +73,16 @@ fn every_operation_is_called_from_the_document_alone() {
         quarantine-hold: "wrong-stage"
         quarantine-observe: "not-at-work"
         quarantine-release: "not-held"
+        release-fetch: "anchor-unknown"
+        release-publish: "version-or-way-back"
+        release-show: "release-unknown"
+        rollout-cancel: "rollout-unknown"
+        rollout-devices: "rollout-unknown"
+        rollout-pause: "rollout-unknown"
+        rollout-resume: "rollout-unknown"
+        rollout-show: "rollout-unknown"
+        rollout-start: "release-unknown"
+        rollout-stop: "rollout-unknown"
         session-start: "not-permitted""#]]
     .assert_eq(&refused.join("\n"));
 }
