@@ -38,6 +38,8 @@ pub const DEMO_DATABASE_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const DEMO_CERTIFICATE_BYTES_MAX: usize = agent::limits::CERTIFICATE_FILE_BYTES_MAX;
 /// From putting the demo's description until it is signed.
 pub const DEMO_PUBLISH_SECONDS_MAX: u64 = 30;
+/// From an order until the demo's devices have carried it out.
+pub const DEMO_CONFIGURATION_SECONDS_MAX: u64 = 120;
 /// From starting the demo's devices until all of them are at work: an agent waits 5 s between two
 /// askings, and up to a minute if the hub tells it so.
 pub const DEMO_ONBOARDING_SECONDS_MAX: u64 = 180;

@@ -9,10 +9,13 @@ use io::files::{create_private_dir, read_limited, write_atomic};
 use io::tls::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use wire::limits::CONFIGURATION_BYTES_MAX;
 use wire::{Certificate, PublicKey};
 
 /// Where a device keeps its voucher.
 const VOUCHER: &str = "voucher.vcj";
+/// Where a device keeps its configuration.
+const CONFIGURATION: &str = "configuration.json";
 
 /// The folder of one device.
 pub struct DeviceFolder(PathBuf);
@@ -106,6 +109,23 @@ impl DeviceFolder {
     /// [`Failure::Failed`] when it cannot be written.
     pub fn put_voucher(&self, voucher: &[u8]) -> Result<(), Failure> {
         write_atomic(&self.0.join(VOUCHER), voucher, 0o600).map_err(failed)
+    }
+
+    /// The device's configuration, as its file has it.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it cannot be read.
+    pub fn configuration(&self) -> Result<String, Failure> {
+        let bytes = read_limited(&self.0.join(CONFIGURATION), CONFIGURATION_BYTES_MAX).map_err(failed)?;
+        String::from_utf8(bytes).map_err(failed)
+    }
+
+    /// Puts a configuration, as somebody at the device would.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it cannot be written.
+    pub fn put_configuration(&self, document: &str) -> Result<(), Failure> {
+        write_atomic(&self.0.join(CONFIGURATION), document.as_bytes(), 0o600).map_err(failed)
     }
 
     fn put(&self, name: &str, certificate: &Certificate) -> Result<(), Failure> {

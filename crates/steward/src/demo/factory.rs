@@ -1,5 +1,6 @@
 //! The factory: its line gives every device its IDevID, at the door of the manufacturer's hub.
 use super::access::UPDATE_HOST;
+use super::configuration::FIRST;
 use super::device::DeviceFolder;
 use super::hubs::HubProcess;
 use super::plan::Planned;
@@ -145,6 +146,7 @@ pub async fn bear_all(scene: &mut Scene, planned: &[Planned]) -> Result<(), Fail
     for (device, folder) in unborn {
         let idevid = line.bear(&folder, device).await?;
         folder.put_masa(&authority)?;
+        folder.put_configuration(FIRST)?;
         folder.put_idevid(&idevid)?;
     }
     line.close(&mut scene.manufacturer).await

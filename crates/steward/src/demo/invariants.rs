@@ -2,7 +2,7 @@
 //! be made false.
 use super::scene::Scene;
 use super::story::expectation;
-use super::{access, damage, damage_joined, imprinted, joined};
+use super::{access, configuration, damage, damage_joined, imprinted, joined};
 use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::settings::READY_FILE;
@@ -120,6 +120,11 @@ pub const INVARIANTS: &[Invariant] = &[
         name: "described-passes",
         check: |s| Box::pin(access::described_passes(s)),
         damage: |s| Box::pin(access::forget_who_answers(s)),
+    },
+    Invariant {
+        name: "configurations-agree",
+        check: |s| Box::pin(configuration::configurations_agree(s)),
+        damage: |s| Box::pin(configuration::change_a_configuration(s)),
     },
     Invariant {
         name: "retired-get-no-byte",

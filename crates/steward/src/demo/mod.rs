@@ -4,9 +4,10 @@
 //! `plan.rs` says which devices there are, `hubs.rs` runs the hubs, `story.rs` plays, `factory.rs` bears
 //! the devices and `site.rs` runs them, each in the folder of `device.rs`. `invariants.rs` lists what
 //! must hold afterwards (`joined.rs`: of births and certificates; `imprinted.rs`:
-//! of vouchers; `access.rs`: of plans), and `damage.rs` and
+//! of vouchers; `access.rs`: of plans; `configuration.rs`: of configurations), and `damage.rs` and
 //! `damage_joined.rs` make each of it false, once, on demand.
 mod access;
+mod configuration;
 mod damage;
 mod damage_joined;
 mod device;
@@ -42,7 +43,7 @@ const SEED: u64 = 1;
 /// Between two steps that a person watches.
 const PACE_MILLIS: u64 = 300;
 /// The step of the story that is not there yet.
-const ENDS_BEFORE: &str = "configuration";
+const ENDS_BEFORE: &str = "upgrade";
 
 /// The words of `steward demo`.
 #[derive(Debug, clap::Args)]

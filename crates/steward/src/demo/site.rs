@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep};
 
 /// Between two looks of the operator at who asks.
 const LOOK_MILLIS: u64 = 100;
+/// Between two looks of a device at its configuration.
+const CONFIGURATION_MILLIS: u64 = 200;
 
 /// The agents that run.
 pub struct Site {
@@ -28,7 +30,8 @@ impl Site {
 
     /// Switches a device on.
     fn start(&mut self, folder: PathBuf, registrar: &str) {
-        let settings = agent::Settings::new(registrar);
+        let look_every = Duration::from_millis(CONFIGURATION_MILLIS);
+        let settings = agent::Settings { look_every, ..agent::Settings::new(registrar) };
         let mut stop = self.stop.subscribe();
         self.agents.spawn(async move {
             let stopped = async move {

@@ -4,7 +4,7 @@
 use super::device::certificate;
 use super::plan::Planned;
 use super::scene::Scene;
-use super::{access, factory, site};
+use super::{access, configuration, factory, site};
 use crate::failure::{Failure, failed};
 use serde_json::{Value as Json, json};
 
@@ -47,6 +47,12 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     let guarded = &planned[scene.plan.guarded()].name;
     scene.chapter("access", format!("What {guarded} may reach, by its maker's description:")).await?;
     access::show(scene).await?;
+    scene.chapter("configuration", "Every device gets a new configuration.".into()).await?;
+    configuration::configure_all(scene).await?;
+    scene.step(format!("Somebody changes the configuration of {guarded} by hand:")).await?;
+    configuration::drift(scene).await?;
+    scene.step(format!("{guarded} gets a configuration with which it cannot reach its hub.")).await?;
+    configuration::go_astray(scene).await?;
     let retired = scene.plan.retired();
     let text = format!("{} is retired: {WHY_RETIRED}.", planned[retired].name);
     scene.chapter("end-of-life", text).await?;
