@@ -1,4 +1,5 @@
-//! The site: every device runs its agent, in this process; an operator admits who asks.
+//! The site: every device runs its agent, in this process; a rule admits who asks, and a person who was sent
+//! back before.
 use super::plan::Planned;
 use super::scene::Scene;
 use crate::failure::{Failure, failed};
@@ -84,7 +85,7 @@ pub async fn switch_on(scene: &mut Scene, planned: &[Planned]) -> Result<(), Fai
     Ok(())
 }
 
-/// Admits who is discovered until every device is at work or retired.
+/// Waits until every device is at work or retired. Who was sent back before is admitted by a person.
 ///
 /// # Errors
 /// [`Failure::Failed`] when that takes too long or a device gave up; else as the hub says it.
@@ -99,8 +100,12 @@ pub async fn admit_all(scene: &mut Scene) -> Result<(), Failure> {
         }
         let asking = json!({"stage": "discovered", "limit": ALL_PAGE_ITEMS_MAX});
         let asking = scene.operator.call("device list", asking).await?;
+        let sent_back = scene.plan.claimed().map(|place| scene.plan.list().swap_remove(place).serial_number);
         for device in asking["items"].as_array().into_iter().flatten() {
-            admit(scene, device).await?;
+            // The others are admitted by the rule for their maker.
+            if device["serial_number"].as_str() == sent_back.as_deref() {
+                admit(scene, device).await?;
+            }
         }
         sleep(Duration::from_millis(LOOK_MILLIS)).await;
     }
@@ -118,7 +123,10 @@ async fn admit(scene: &mut Scene, device: &Json) -> Result<(), Failure> {
     let key = scene.key(&format!("admit-{id}"));
     match scene.operator.call_once("onboarding admit", json!({"device": id}), &key).await {
         // The hub fetches it now: at the next look, perhaps.
-        Err(Failure::Refused(problem)) if problem.code() == "description-unverified" => return Ok(()),
+        // Or the rule was faster.
+        Err(Failure::Refused(no)) if ["description-unverified", "wrong-stage"].contains(&no.code()) => {
+            return Ok(());
+        }
         admitted => drop(admitted?),
     }
     scene.written.push(("onboarding admit", id));

@@ -39,8 +39,11 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     scene.chapter("discovery", format!("The operator trusts their maker, {MAKER}.")).await?;
     trust(scene).await?;
     announce(scene, &planned).await?;
-    let text = "All of them are switched on; the operator admits who asks.";
-    scene.chapter("onboarding", text.into()).await?;
+    let text = format!(
+        "All of them are switched on. A rule for {MAKER} admits who asks, once its description is verified; who \
+         was sent back is admitted by a person."
+    );
+    scene.chapter("onboarding", text).await?;
     site::switch_on(scene, &planned).await?;
     site::admit_all(scene).await?;
     meet(scene, &planned).await?;
@@ -60,12 +63,13 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     retire(scene, retired, device, WHY_RETIRED).await
 }
 
-/// The maker's devices may ask to join, and a person decides.
+/// The maker's devices may ask to join; those whose description is verified are admitted.
 async fn trust(scene: &mut Scene) -> Result<(), Failure> {
     let path = &scene.manufacturer.ready.ca;
     let servers = certificate(path)?.ok_or_else(|| failed(format!("there is no {}", path.display())))?;
     let anchor = json!({
-        "anchor": MAKER, "certificate": scene.maker()?.to_pem(), "servers": servers.to_pem(), "admission": "ask",
+        "anchor": MAKER, "certificate": scene.maker()?.to_pem(), "servers": servers.to_pem(),
+        "admission": "automatic",
     });
     scene.operator.call_unless("anchor add", anchor, "anchor-known").await
 }
