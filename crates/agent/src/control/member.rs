@@ -4,7 +4,7 @@ use super::message::{Change, Document, Held, Input, Output, Trouble, digest, hub
 use crate::limits::{CHECK_IN_MILLIS_MIN, QUICK_ANSWERS_MAX, TRIAL_STARTS_MAX};
 use crate::machine::{Answer, Misplaced, Moment, Timers, asked_for, shortened};
 use std::collections::VecDeque;
-use wire::control::{self, Apply, ConfigurationReport, Desired, Report};
+use wire::control::{self, Apply, ConfigurationReport, Desired, FirmwareReport, Report};
 use wire::digest::sha256;
 
 /// A device that has joined, and does what its hub wants.
@@ -19,6 +19,10 @@ pub struct Member {
     trial_until: Option<u64>,
     /// The hub wants the document with the next report.
     send_document: bool,
+    /// What runs, if anybody keeps a firmware on this device.
+    firmware: Option<FirmwareReport>,
+    /// The envelope that the hub offered last, until it is taken.
+    offered: Option<Vec<u8>>,
     not_understood: Vec<String>,
     state: State,
     /// When the last report was sent.
@@ -60,7 +64,7 @@ enum Next {
 impl Member {
     /// A device as it starts, for the first time or again, and the first thing to do.
     pub fn resume(timers: Timers, held: Held, moment: Moment) -> (Self, Output) {
-        let Held { document, before, memory } = held;
+        let Held { document, before, memory, firmware } = held;
         let mut member = Self {
             timers,
             document,
@@ -68,6 +72,8 @@ impl Member {
             memory,
             trial_until: None,
             send_document: false,
+            firmware,
+            offered: None,
             not_understood: Vec::new(),
             state: State::Opening,
             sent_at: moment.now,
@@ -114,6 +120,11 @@ impl Member {
         &self.memory
     }
 
+    /// The envelope of a firmware that the hub offered since this was last asked.
+    pub fn take_offer(&mut self) -> Option<Vec<u8>> {
+        self.offered.take()
+    }
+
     /// What went wrong last, until something goes well: for a log.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()
@@ -129,6 +140,10 @@ impl Member {
         match (state, input) {
             (State::Looking(apply), Input::Looked(document)) => Ok(self.ordered(moment, apply, document)),
             (_, Input::Looked(document)) if leaves => Ok(self.changed(document)),
+            (_, Input::Firmware(report)) if leaves => {
+                self.firmware = Some(report);
+                Ok(self.connect())
+            }
             (_, Input::Woken) if leaves && self.is_late(moment) => {
                 let seconds = self.memory.trial.as_ref().map_or(0, |trial| trial.confirm_seconds);
                 Ok(self.revert(&format!("no check-in by it was confirmed within {seconds} seconds")))
@@ -196,7 +211,8 @@ impl Member {
             document: document.ok().filter(|_| self.send_document).cloned(),
         };
         let not_understood = self.not_understood.clone();
-        let report = Report { configuration, not_understood, ..Report::default() };
+        let firmware = self.firmware.clone();
+        let report = Report { configuration, firmware, not_understood, ..Report::default() };
         (self.sent_at, self.state) = (moment.now, State::Talking);
         Output::Send(report.to_json())
     }
@@ -219,7 +235,11 @@ impl Member {
         self.quick = if is_quick { self.quick.saturating_add(1) } else { 0 };
         self.send_document = desired.send_configuration;
         self.not_understood = desired.unknown;
-        self.not_understood.extend(desired.firmware.map(|_| "firmware".to_owned()));
+        match (desired.firmware, &self.firmware) {
+            (Some(_), None) => self.not_understood.push("firmware".into()),
+            (Some(envelope), Some(_)) => self.offered = Some(envelope),
+            (None, _) => {}
+        }
         if let Some(trial) = &self.memory.trial {
             if desired.confirmed != Some(trial.order) {
                 return self.next(moment);

@@ -1,6 +1,7 @@
 //! What a member says is to be done, and what it hears.
 use super::memory::Memory;
 use crate::machine::Answer;
+use wire::control::FirmwareReport;
 use wire::digest::sha256;
 use wire::json::{JsonRefused, Value, parse_object};
 use wire::limits::CONFIGURATION_BYTES_MAX;
@@ -17,6 +18,8 @@ pub struct Held {
     pub before: Vec<u8>,
     /// What it has to remember.
     pub memory: Memory,
+    /// What runs, if anybody keeps a firmware on this device.
+    pub firmware: Option<FirmwareReport>,
 }
 
 /// The one thing to do next.
@@ -56,10 +59,10 @@ pub enum Change {
     Memory(Memory),
 }
 
-/// How it went. [`Looked`](Self::Looked) and [`Woken`](Self::Woken) may also come unasked, while something
+/// How it went. [`Looked`](Self::Looked), [`Woken`](Self::Woken) and [`Firmware`](Self::Firmware) may also come unasked, while something
 /// that [may be left](Output::may_be_left) is being done, and are then instead of its outcome: when the
-/// file's digest is another than [`Member::digest`](super::Member::digest), and when the moment of
-/// [`Member::deadline`](super::Member::deadline) has come.
+/// file's digest is another than [`Member::digest`](super::Member::digest), when the moment of
+/// [`Member::deadline`](super::Member::deadline) has come, and when there is news of the firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// There is a connection.
@@ -70,6 +73,8 @@ pub enum Input {
     Answered(Answer),
     /// What the configuration's file holds.
     Looked(Document),
+    /// What there is to say of the firmware.
+    Firmware(FirmwareReport),
     /// The change is on the disk.
     Stored,
     /// The device itself could not do it.
@@ -85,6 +90,7 @@ impl Input {
             Self::Lost(_) => "the loss of a connection",
             Self::Answered(_) => "an answer",
             Self::Looked(_) => "a look at the file",
+            Self::Firmware(_) => "news of the firmware",
             Self::Stored => "the disk's word",
             Self::Failed(_) => "a failure of the device",
             Self::Woken => "the passing of time",

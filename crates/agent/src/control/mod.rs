@@ -25,7 +25,9 @@
 //! | no connection, an answer broken off, any status but 200, an answer that is wrong, a failing disk | the same again, after a backoff |
 //! | answers in quick succession | a short wait |
 //!
-//! Absent: what a configuration means to the device, but for `hub`. Not yet: firmware.
+//! What is told of the firmware and what is offered for it is passed on ([`Member::take_offer`]).
+//!
+//! Absent: what a configuration means to the device, but for `hub`; how a firmware is kept.
 mod member;
 mod memory;
 mod message;

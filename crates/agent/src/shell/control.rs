@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use wire::Certificate;
-use wire::control::{CHECK_IN_PATH, MEDIA_TYPE};
+use wire::control::{CHECK_IN_PATH, FirmwareReport, MEDIA_TYPE};
 use wire::digest::sha256;
 use wire::limits::CONFIGURATION_BYTES_MAX;
 
@@ -23,6 +23,31 @@ use wire::limits::CONFIGURATION_BYTES_MAX;
 pub(super) struct Joined {
     pub(super) ldevid: Certificate,
     pub(super) anchors: Vec<Certificate>,
+}
+
+/// Where the [keeping of a firmware](crate::upgrade) and the check-ins meet.
+#[derive(Clone)]
+pub struct FirmwareLink {
+    /// What runs, and what was not kept.
+    pub report: watch::Receiver<FirmwareReport>,
+    /// The envelope that the hub offered last.
+    pub offers: Arc<watch::Sender<Option<Vec<u8>>>>,
+}
+
+impl FirmwareLink {
+    fn now(&mut self) -> FirmwareReport {
+        self.report.borrow_and_update().clone()
+    }
+}
+
+/// What is new of the firmware; nothing is, if nobody keeps one any more.
+async fn news(link: &mut Option<FirmwareLink>) -> FirmwareReport {
+    if let Some(link) = link
+        && link.report.changed().await.is_ok()
+    {
+        return link.now();
+    }
+    std::future::pending().await
 }
 
 /// The files of a device's configuration.
@@ -54,9 +79,9 @@ impl Files {
         Memory::from_json(&read).map_err(|why| FolderError::Memory { path: self.memory.clone(), why })
     }
 
-    fn held(&self) -> Result<Held, FolderError> {
+    fn held(&self, firmware: Option<FirmwareReport>) -> Result<Held, FolderError> {
         let before = read(&self.before).unwrap_or_default();
-        Ok(Held { document: self.document(), before, memory: self.memory()? })
+        Ok(Held { document: self.document(), before, memory: self.memory()?, firmware })
     }
 
     fn document(&self) -> Document {
@@ -95,6 +120,7 @@ pub(super) struct Hands {
     pub(super) look_every: Duration,
     pub(super) clock: Clock,
     pub(super) joined: watch::Receiver<Option<Joined>>,
+    pub(super) firmware: Option<FirmwareLink>,
 }
 
 impl Hands {
@@ -104,8 +130,9 @@ impl Hands {
             _ = stopping.wait_for(|stop| *stop) => return Ok(()),
             joined = self.joined.wait_for(Option::is_some) => if joined.is_err() { return Ok(()) },
         }
-        let files = self.files.clone();
-        let held = blocking(move || files.held()).await?;
+        let mut firmware = self.firmware.take();
+        let (files, runs) = (self.files.clone(), firmware.as_mut().map(FirmwareLink::now));
+        let held = blocking(move || files.held(runs)).await?;
         let (mut member, mut output) = Member::resume(self.timers, held, self.clock.moment());
         let mut watcher = Watcher::new(self.files.clone(), self.look_every);
         let mut line = Line::new(self.registrar.clone());
@@ -116,10 +143,14 @@ impl Hands {
             let input = tokio::select! {
                 _ = stopping.wait_for(|stop| *stop), if leave => return Ok(()),
                 document = watcher.other_than(known), if leave => Input::Looked(document),
+                report = news(&mut firmware), if leave => Input::Firmware(report),
                 () = clock.sleep_until(deadline.unwrap_or(u64::MAX)), if leave && deadline.is_some() => Input::Woken,
                 input = self.perform(&mut line, output) => input,
             };
             output = member.step(self.clock.moment(), input)?;
+            if let (Some(offer), Some(link)) = (member.take_offer(), &firmware) {
+                link.offers.send_replace(Some(offer));
+            }
         }
     }
 

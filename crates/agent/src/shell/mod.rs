@@ -20,6 +20,7 @@ mod control;
 mod folder;
 mod line;
 
+pub use control::FirmwareLink;
 pub use folder::{Disk, FolderError, LocalDisk};
 
 use crate::limits::{LOOK_MILLIS_MAX, SLEEP_HOURS_MAX};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub timers: Timers,
     /// How often it looks whether somebody changed its configuration.
     pub look_every: Duration,
+    /// The firmware that somebody keeps on this device, if there is one.
+    pub firmware: Option<FirmwareLink>,
     /// Where the device's stage is shown, for whoever watches it.
     pub stage: Option<Arc<watch::Sender<Stage>>>,
     /// What the device writes with.
@@ -57,6 +60,7 @@ impl Settings {
             registrar: registrar.into(),
             timers: Timers::default(),
             look_every: Duration::from_millis(LOOK_MILLIS_MAX),
+            firmware: None,
             stage: None,
             disk: Arc::new(LocalDisk),
         }
@@ -129,6 +133,7 @@ async fn live(
         look_every: settings.look_every,
         clock,
         joined,
+        firmware: settings.firmware.clone(),
     };
     let mut device = Device { folder, line: Line::new(registrar), clock };
     let joining = async {

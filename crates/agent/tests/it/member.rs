@@ -2,7 +2,7 @@
 use agent::control::{Change, Held, Input, Member, Memory, Output, Trouble};
 use agent::machine::{Answer, Moment, Timers};
 use std::collections::BTreeSet;
-use wire::control::{Apply, Desired, NotKept, Report};
+use wire::control::{Apply, Desired, FirmwareReport, NotKept, Report};
 use wire::digest::sha256;
 
 const OLD: &[u8] = br#"{"interval":60}"#;
@@ -91,7 +91,7 @@ impl Bench {
     fn resume(&self) -> (Member, Output) {
         let timers = Timers { backoff_min: 1000, backoff_max: 8000, put_off: 0, start_spread: 0 };
         let Disk { document, before, memory } = self.disk.clone();
-        Member::resume(timers, Held { document: Ok(document), before, memory }, self.moment())
+        Member::resume(timers, Held { document: Ok(document), before, memory, firmware: None }, self.moment())
     }
 
     fn perform(&mut self, output: Output) -> Input {
@@ -348,6 +348,24 @@ fn what_a_hub_wants_beyond_us_is_told() {
     assert_eq!(report.configuration.document.as_deref(), Some(OLD));
 }
 
+/// A device that keeps a firmware tells what runs, at once when that changes, and hands on what is offered.
+#[test]
+fn what_is_offered_for_the_firmware_is_handed_on() {
+    let mut bench = Bench::new(None);
+    let (mut member, output) = bench.resume();
+    bench.step(&mut member, output);
+    let output = member.step(bench.moment(), Input::Firmware(FirmwareReport::default())).expect("unasked");
+    assert_eq!(output, Output::Connect { hub: None });
+    bench.step(&mut member, output);
+    let desired = Desired { firmware: Some(vec![7]), ..Desired::default() };
+    let answer = Answer { status: 200, body: desired.to_json(), ..Answer::default() };
+    let output = member.step(bench.moment(), Input::Answered(answer)).expect("taken");
+    let Output::Send(report) = output else { panic!("{output:?}") };
+    let report = Report::from_json(&report).expect("a report");
+    assert_eq!((report.firmware, report.not_understood), (Some(FirmwareReport::default()), vec![]));
+    assert_eq!((member.take_offer(), member.take_offer()), (Some(vec![7]), None));
+}
+
 /// The power goes at every write of an order that is kept, and of one that is not, before the write or after
 /// it; and again at every write after that.
 #[test]
@@ -457,6 +475,7 @@ fn every_state_takes_its_inputs_and_no_other() {
             ("the disk's word", Input::Stored),
             ("a failure of the device", Input::Failed("full".into())),
             ("the passing of time", Input::Woken),
+            ("news of the firmware", Input::Firmware(FirmwareReport::default())),
         ]
     };
     let check = |state: &str, fits: &dyn Fn(&Output) -> bool, taken: &str| {
@@ -481,8 +500,8 @@ fn every_state_takes_its_inputs_and_no_other() {
             }
         }
     };
-    check("a connection", &|output| matches!(output, Output::Connect { .. }), "xx-x---");
-    check("an answer", &|output| matches!(output, Output::Send(_)), "-xxx---");
-    check("a look at the file", &|output| matches!(output, Output::Look), "---x---");
-    check("the disk", &|output| matches!(output, Output::Store(_)), "----xx-");
+    check("a connection", &|output| matches!(output, Output::Connect { .. }), "xx-x---x");
+    check("an answer", &|output| matches!(output, Output::Send(_)), "-xxx---x");
+    check("a look at the file", &|output| matches!(output, Output::Look), "---x----");
+    check("the disk", &|output| matches!(output, Output::Store(_)), "----xx--");
 }
