@@ -5,7 +5,7 @@
 //!
 //! Trust: [`key`] and [`digest`] carry [`certificate`] (reading, issuing, judging a path), [`csr`]
 //! and [`cms`]. On them stand the bodies that two sides exchange: [`est`], [`voucher`],
-//! [`audit_log`], [`status`] and [`control`]; [`mud`] is what a manufacturer publishes, [`plan`] what
+//! [`audit_log`], [`status`], [`control`] and [`retirement`]; [`mud`] is what a manufacturer publishes, [`plan`] what
 //! a gate makes of it, held against a [`packet`]. [`cose`] carries [`suit`], the signed firmware
 //! manifests and their processor. Every reader is bounded by [`limits`] and never panics.
 pub mod audit_log;
@@ -27,6 +27,7 @@ pub mod oid;
 pub mod packet;
 pub mod plan;
 pub mod prefix;
+pub mod retirement;
 mod signed;
 pub mod signer;
 pub mod status;

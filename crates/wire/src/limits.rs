@@ -101,6 +101,9 @@ pub const PACKET_VLAN_TAGS_MAX: usize = 2;
 /// Most IPv6 extension headers of a packet that are read over.
 pub const PACKET_EXTENSION_HEADERS_MAX: usize = 8;
 
+/// Largest last report of a device, signed, and what it keeps of the order.
+pub const LAST_REPORT_BYTES_MAX: usize = 8 * 1024;
+
 /// Largest enforcement plan in JSON.
 pub const PLAN_BYTES_MAX: usize = 1024 * 1024;
 

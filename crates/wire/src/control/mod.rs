@@ -13,6 +13,7 @@ use crate::limits::{
     CONFIGURATION_BYTES_MAX, CONFIRM_SECONDS_MAX, CONTROL_BYTES_MAX, CONTROL_ENVELOPE_BYTES_MAX,
     CONTROL_NAME_CHARS_MAX, CONTROL_NAMES_MAX, CONTROL_REASON_CHARS_MAX,
 };
+use crate::retirement::Wipe;
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, json};
 
@@ -83,6 +84,8 @@ pub struct Desired {
     pub confirmed: Option<u32>,
     /// The hub wants to have the configuration's document with the next report.
     pub send_configuration: bool,
+    /// The device's life here is over: it is to destroy its keys and its configuration.
+    pub wipe: Option<Wipe>,
     /// Names of members, and words of `wanted`, that we do not know; not written.
     pub unknown: Vec<String>,
 }
@@ -195,7 +198,8 @@ impl Desired {
         let apply = top.optional("configuration", "an object", Value::as_object)?;
         let (known, others): (Vec<_>, Vec<_>) =
             names(&top, "wanted")?.into_iter().partition(|word| word == CONFIGURATION);
-        let mut unknown = unknown(&top, &["version", "configuration", "firmware", "confirmed", "wanted"]);
+        let known_members = ["version", "configuration", "firmware", "confirmed", "wanted", "wipe"];
+        let mut unknown = unknown(&top, &known_members);
         unknown.extend(others);
         unknown.truncate(CONTROL_NAMES_MAX);
         Ok(Self {
@@ -203,6 +207,7 @@ impl Desired {
             firmware: top.optional("firmware", ENVELOPE, envelope)?,
             confirmed: top.optional("confirmed", NUMBER, number)?,
             send_configuration: !known.is_empty(),
+            wipe: top.optional("wipe", "an object", Value::as_object)?.map(Wipe::read).transpose()?,
             unknown,
         })
     }
@@ -218,6 +223,7 @@ impl Desired {
         if self.send_configuration {
             top.insert("wanted".into(), json!([CONFIGURATION]));
         }
+        top.extend(self.wipe.as_ref().map(|wipe| ("wipe".into(), wipe.write())));
         serde_json::Value::Object(top).to_string().into_bytes()
     }
 }
@@ -245,7 +251,7 @@ impl Apply {
 }
 
 const NUMBER: &str = "a whole number from 0 to 4294967295";
-const DIGEST: &str = "64 lower-case hexadecimal digits";
+pub(crate) const DIGEST: &str = "64 lower-case hexadecimal digits";
 const REASON: &str = "a text of at most 512 characters";
 const ENVELOPE: &str = "a SUIT envelope of at most 12288 bytes in base64";
 const DOCUMENT: &str = "at most 16384 bytes in base64";
@@ -254,7 +260,7 @@ fn number(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|number| number.try_into().ok())
 }
 
-fn digest(value: &Value) -> Option<[u8; 32]> {
+pub(crate) fn digest(value: &Value) -> Option<[u8; 32]> {
     value.as_text().and_then(from_hex)
 }
 
@@ -281,7 +287,7 @@ fn check_version(top: &Object) -> Result<(), JsonRefused> {
 }
 
 /// A list of a few words.
-fn names(top: &Object, field: &str) -> Result<Vec<String>, JsonRefused> {
+pub(crate) fn names(top: &Object, field: &str) -> Result<Vec<String>, JsonRefused> {
     let Some(list) = top.optional(field, "a list", Value::as_list)? else { return Ok(Vec::new()) };
     if list.len() > CONTROL_NAMES_MAX {
         return Err(JsonRefused::TooMany(field.into(), CONTROL_NAMES_MAX));
@@ -298,7 +304,7 @@ fn unknown(top: &Object, known: &[&str]) -> Vec<String> {
 }
 
 /// No other members than these.
-fn only(fields: &Object, known: &[&str]) -> Result<(), JsonRefused> {
+pub(crate) fn only(fields: &Object, known: &[&str]) -> Result<(), JsonRefused> {
     match fields.0.keys().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(JsonRefused::Unknown(name.clone())),

@@ -33,6 +33,7 @@ fn desired() -> Desired {
         firmware: Some(vec![0xd8, 107]),
         confirmed: Some(4),
         send_configuration: true,
+        wipe: Some(Wipe { at: "2026-11-22T00:00:00Z".into() }),
         unknown: Vec::new(),
     }
 }
@@ -110,6 +111,8 @@ fn answers_of_strangers() {
     check(&apply(r#""document":"","confirm_seconds":3601"#), Err("\"confirm_seconds\" is not a number"));
     check(&apply(r#""confirm_seconds":1"#), Err("\"document\" is missing"));
     check(&apply(r#""document":"","confirm_seconds":1,"quiet":true"#), Err("\"quiet\" is not known"));
+    check(r#"{"version":1,"wipe":{"at":"today"}}"#, Err("\"at\" is not a time"));
+    check(r#"{"version":1,"wipe":{"at":"2026-11-22T00:00:00Z","now":true}}"#, Err("\"now\" is not known"));
     check(r#"{"version":1,"wanted":"all"}"#, Err("\"wanted\" is not a list"));
     check(r#"{"version":1,"wanted":[1]}"#, Err("\"wanted\" is not a list of short texts"));
 }

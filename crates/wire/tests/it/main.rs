@@ -9,6 +9,7 @@ mod est;
 mod hostile;
 mod mud;
 mod plan;
+mod retirement;
 mod suit;
 mod support;
 mod vectors;
