@@ -47,6 +47,9 @@ pub enum Step {
     /// Write the envelope of a firmware release and sign it with the manufacturer's key, and hand it to the
     /// rest.
     SignRelease(Box<Release>, Then<Result<Vec<u8>, Refusal>>),
+    /// Sign octets with the registrar's key as CMS, the chain up to the domain's authority along with it,
+    /// and hand that to the rest.
+    SignAsRegistrar(Vec<u8>, Millis, Then<Result<Vec<u8>, Refusal>>),
     /// Keep octets as a blob, and hand its digest to the rest.
     Keep(Vec<u8>, Then<Result<Digest, Refusal>>),
     /// Ask somebody else's server, and hand what it replied to the rest.

@@ -20,10 +20,12 @@ pub mod onboarding;
 pub mod operation;
 pub mod page;
 pub mod permission;
+pub mod posture;
 pub mod provisioning;
 pub mod quarantine;
 mod reactions;
 pub mod refusal;
+pub mod retirement;
 pub mod room;
 pub mod script;
 pub mod text;
@@ -85,6 +87,16 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<quarantine::view::Observe>(),
     row::<quarantine::view::ListFindings>(),
     row::<quarantine::view::ShowFinding>(),
+    row::<retirement::view::Begin>(),
+    row::<retirement::view::Show>(),
+    row::<retirement::view::List>(),
+    row::<retirement::view::Force>(),
+    row::<retirement::view::Export>(),
+    row::<retirement::support::view::Set>(),
+    row::<retirement::support::view::Clear>(),
+    row::<retirement::support::view::List>(),
+    row::<posture::view::List>(),
+    row::<posture::view::Check>(),
     row::<provisioning::product::view::Add>(),
     row::<provisioning::product::view::List>(),
     row::<provisioning::product::view::Show>(),
@@ -138,6 +150,8 @@ pub const FOLDS: &[Fold] = &[
     fold::<configuration::Configuration>(),
     fold::<control::Control>(),
     fold::<quarantine::Quarantine>(),
+    fold::<retirement::Retirement>(),
+    fold::<retirement::support::Support>(),
     fold::<provisioning::Birth>(),
     fold::<provisioning::product::Product>(),
     fold::<provisioning::publication::Publication>(),
@@ -154,6 +168,7 @@ pub const BLOB_HOLDERS: &[blob::Holder] = &[
     provisioning::publication::store::publication_holds,
     provisioning::release::store::holds,
     upgrade::release::store::holds,
+    retirement::store::retirement_holds,
 ];
 
 /// Every room's tables, in the order in which they are made.
@@ -171,6 +186,8 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     configuration::store::MIGRATIONS,
     control::store::MIGRATIONS,
     quarantine::store::MIGRATIONS,
+    retirement::store::MIGRATIONS,
+    retirement::support::store::MIGRATIONS,
     provisioning::store::MIGRATIONS,
     provisioning::product::store::MIGRATIONS,
     provisioning::publication::store::MIGRATIONS,
@@ -190,6 +207,8 @@ pub const SCRIPTS: &[&[Script]] = &[
     configuration::scripts::SCRIPTS,
     control::scripts::SCRIPTS,
     quarantine::scripts::SCRIPTS,
+    retirement::scripts::SCRIPTS,
+    posture::scripts::SCRIPTS,
     provisioning::scripts::SCRIPTS,
     upgrade::scripts::SCRIPTS,
 ];

@@ -51,6 +51,8 @@ pub const BLOB_UNHELD_HOURS_MAX: i64 = 24;
 pub const CLASS_BYTES_MAX: usize = 255;
 /// Entries of one class of hosts: as many as one condition of a plan may mean.
 pub const CLASS_MEMBERS_MAX: usize = wire::limits::PLAN_MEMBERS_MAX;
+/// A time of RFC 3339 as text: with nine digits of a second and an offset.
+pub const DATE_TIME_BYTES_MAX: usize = 35;
 /// An address or a prefix as text.
 pub const HOSTS_BYTES_MAX: usize = 49;
 /// A list of addresses as text: 64 of them.

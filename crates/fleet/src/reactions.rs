@@ -13,6 +13,8 @@ use crate::onboarding::Onboarding;
 use crate::onboarding::rules as onboarding;
 use crate::quarantine::{Quarantine, rules as quarantine};
 use crate::refusal::Refusal;
+use crate::retirement::Retirement;
+use crate::retirement::rules as retirement;
 use crate::room::{Cx, Room, Subject};
 use std::any::Any;
 
@@ -63,8 +65,12 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
     if let Some(event) = event.downcast_ref::<quarantine::Event>() {
         return of_quarantine(cx, subject, event);
     }
+    if let Some(event) = event.downcast_ref::<retirement::Event>() {
+        return of_retirement(cx, subject, event);
+    }
     if let Some(device::Event::Retired { why }) = event.downcast_ref::<device::Event>() {
         crate::upgrade::told::leave(cx, subject, &format!("retired: {why}"))?;
+        cx.change::<Retirement>(subject, retirement::Command::Close { why: why.clone() })?;
         cx.change::<Control>(subject, control::Command::CancelAll { why: format!("retired: {why}") })?;
         let revoke = onboarding::Command::Revoke { why: format!("retired: {why}") };
         cx.change::<Onboarding>(subject, revoke)?;
@@ -78,6 +84,7 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         };
     }
     if let Some(event) = event.downcast_ref::<control::Event>() {
+        wiping(cx, subject, event)?;
         return match of_control(event) {
             Some(command) => cx.change::<Configuration>(subject, command).map(drop),
             None => Ok(()),
@@ -94,6 +101,49 @@ fn first_plan(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
         return Ok(());
     }
     cx.change::<Access>(subject, access::Command::Activate).map(drop)
+}
+
+/// A decommission is an operation, and ends in the end of a life.
+fn of_retirement(cx: &mut Cx, subject: &Subject, event: &retirement::Event) -> Result<(), Refusal> {
+    use retirement::Event;
+    let kind = control::Kind::Wipe;
+    match event {
+        Event::Begun { deadline, .. } => {
+            let request = control::Command::Request { kind, about: String::new(), deadline: *deadline };
+            cx.change::<Control>(subject, request).map(drop)
+        }
+        Event::Wiped { .. } => {
+            cx.change::<Control>(subject, control::Command::Succeed { kind, about: String::new() })?;
+            retire(cx, subject, "it wiped itself")
+        }
+        Event::Forced { why, .. } => retire(cx, subject, why),
+        Event::Told | Event::Expired | Event::Cancelled | Event::Archived { .. } => Ok(()),
+    }
+}
+
+fn retire(cx: &mut Cx, subject: &Subject, why: &str) -> Result<(), Refusal> {
+    match Device::load(cx.tx, subject)?.and_then(|(state, _)| state.stage) {
+        None | Some(device::Stage::Retired) => Ok(()),
+        Some(_) => cx.change::<Device>(subject, device::Command::Retire { why: why.into() }).map(drop),
+    }
+}
+
+/// What became of the operation to wipe.
+fn wiping(cx: &mut Cx, subject: &Subject, event: &control::Event) -> Result<(), Refusal> {
+    let command = match event {
+        control::Event::Begun { operation } => {
+            let (state, _) = Control::load(cx.tx, subject)?.unwrap_or_default();
+            let is_wipe = state.operations.get(operation).is_some_and(|it| it.kind == control::Kind::Wipe);
+            is_wipe.then_some(retirement::Command::Tell)
+        }
+        control::Event::Expired { kind: control::Kind::Wipe, .. } => Some(retirement::Command::Expire),
+        control::Event::Cancelled { kind: control::Kind::Wipe, .. } => Some(retirement::Command::Cancel),
+        _ => None,
+    };
+    match command {
+        Some(command) => cx.change::<Retirement>(subject, command).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// What becomes of a device's operations.
@@ -134,6 +184,7 @@ fn of_control(event: &control::Event) -> Option<configuration::Command> {
             let version = about.parse().ok()?;
             Some(configuration::Command::Abandon { version, why })
         }
+        control::Kind::Wipe => None,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Short texts that carry their rule in their type, so that nothing behind the face checks again.
 use crate::limits::{
-    ADDRESSES_BYTES_MAX, CLASS_BYTES_MAX, CURSOR_BYTES_MAX, DIGEST_CHARS_MAX, HEX_BYTES_MAX, HOSTS_BYTES_MAX,
-    LABEL_BYTES_MAX, NAMES_BYTES_MAX, ROLLOUT_WAVES_MAX, SLUG_BYTES_MAX, WAVES_BYTES_MAX,
+    ADDRESSES_BYTES_MAX, CLASS_BYTES_MAX, CURSOR_BYTES_MAX, DATE_TIME_BYTES_MAX, DIGEST_CHARS_MAX,
+    HEX_BYTES_MAX, HOSTS_BYTES_MAX, LABEL_BYTES_MAX, NAMES_BYTES_MAX, ROLLOUT_WAVES_MAX, SLUG_BYTES_MAX,
+    WAVES_BYTES_MAX,
 };
+use crate::time::Millis;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
@@ -162,6 +164,20 @@ impl Names {
     /// The names.
     pub fn items(&self) -> impl Iterator<Item = &str> {
         self.0.split(',')
+    }
+}
+
+text! {
+    /// A time of RFC 3339.
+    DateTime, DATE_TIME_BYTES_MAX, "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+    |text| wire::date_time::parse(text).is_some()
+}
+
+impl DateTime {
+    /// The moment.
+    pub fn millis(&self) -> Millis {
+        // The rule of this type says that there is one.
+        Millis(wire::date_time::parse(&self.0).unwrap_or_default())
     }
 }
 

@@ -18,6 +18,7 @@ use fleet::onboarding::rules::Event;
 use fleet::onboarding::view::Proof;
 use fleet::permission::Session;
 use fleet::refusal::{Refusal, Sort};
+use fleet::retirement;
 use fleet::room::Room;
 use fleet::text::Digest;
 use fleet::upgrade::view::MayFetch;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wire::Certificate;
 use wire::control::{BLOBS_PATH, CHECK_IN_PATH};
+use wire::retirement::LAST_REPORT_PATH;
 
 /// What the devices' listener needs; `signers.authority` is the domain's.
 pub struct Devices {
@@ -73,6 +75,11 @@ impl Devices {
         }
         if let Some(image) = request.path.strip_prefix(BLOBS_PATH) {
             return self.image(&session, &request.peer, image, &headers).await;
+        }
+        if request.path == LAST_REPORT_PATH {
+            let (serial_number, step) = retirement::door::open(request)?;
+            let session = Session::of_device(&serial_number, self.signers.organisation.clone());
+            return Ok(response(self.signers.drive(&self.desk, step, &session).await));
         }
         let step = door::open(request, &authority.certificate, &registrar.certificate);
         let answer = self.signers.drive(&self.desk, step, &session).await;

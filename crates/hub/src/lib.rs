@@ -279,6 +279,7 @@ impl Bound {
         let signing = |authority| Signers {
             organisation: organisation.clone(),
             authority,
+            domain: folder.domain().certificate.clone(),
             registrar: registrar.clone(),
             masa: masa.clone(),
             signer: maker.clone(),

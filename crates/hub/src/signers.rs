@@ -23,7 +23,9 @@ pub struct Signers {
     pub organisation: Slug,
     /// Signs certificates: LDevIDs for the devices' listener, IDevIDs for the people's.
     pub authority: Authority,
-    /// Signs voucher-requests.
+    /// The domain's authority.
+    pub domain: Certificate,
+    /// Signs voucher-requests, and what the domain stands for.
     pub registrar: Authority,
     /// Signs vouchers.
     pub masa: Authority,
@@ -52,6 +54,7 @@ impl Signers {
                 Step::SignVoucherRequest(content, then) => then(self.sign_json(&content, &self.registrar)),
                 Step::SignAsMaker(what, content, at, then) => then(self.sign_as_maker(what, &content, at)),
                 Step::SignRelease(release, then) => then(self.sign_release(&release)),
+                Step::SignAsRegistrar(content, at, then) => then(self.sign_as_registrar(&content, at)),
                 Step::Keep(content, then) => then(self.blobs.put(session, content).await),
                 Step::Ask(outgoing, then) => then(self.ask(desk, &outgoing, session).await),
             }
@@ -89,6 +92,14 @@ impl Signers {
     fn sign_release(&self, release: &Release) -> Result<Vec<u8>, Refusal> {
         release
             .envelope(self.signer.key.as_ref())
+            .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
+    }
+
+    /// Octets that the domain stands for.
+    fn sign_as_registrar(&self, content: &[u8], at: Millis) -> Result<Vec<u8>, Refusal> {
+        let Authority { certificate, key } = &self.registrar;
+        let chain = std::slice::from_ref(&self.domain);
+        cms::sign(oid::DATA, content, certificate, chain, key.as_ref(), Some(at.0), false)
             .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 

@@ -17,6 +17,8 @@ use fleet::permission::Session;
 use fleet::provisioning::publication::Publication;
 use fleet::provisioning::publication::{door as publication_door, view as publication};
 use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::retirement::Retirement;
+use fleet::retirement::{door as retirement_door, view as retirement};
 use fleet::room::{Room, Subject};
 use fleet::time::Millis;
 use serde::de::DeserializeOwned;
@@ -42,7 +44,7 @@ pub struct Bell(Arc<Notify>);
 impl Bell {
     /// Rings when an entry of `links` may mean work. The store calls it.
     pub fn committed(&self, links: &[Link]) {
-        let rooms = [Publication::NAME, Description::NAME, Access::NAME, Controller::NAME];
+        let rooms = [Publication::NAME, Description::NAME, Access::NAME, Controller::NAME, Retirement::NAME];
         if links.iter().any(|link| rooms.contains(&link.entry.room.as_str())) {
             self.0.notify_one();
         }
@@ -105,7 +107,8 @@ impl Worker {
         let fetched = self.fetch(fetching).await;
         let told = self.tell().await;
         let planned = self.make_plans().await;
-        published.and(fetched).and(told).and(planned)
+        let certified = self.certify().await;
+        published.and(fetched).and(told).and(planned).and(certified)
     }
 
     /// Compiles the plans that are wanted.
@@ -206,6 +209,16 @@ impl Worker {
     }
 
     /// Whether the work came to its end.
+    /// Signs the certificates of decommission.
+    async fn certify(&self) -> Result<(), Refusal> {
+        let session = self.session("certify");
+        let wanted: Vec<retirement::Work> = self.ask(&session, retirement::Wanted {}).await?;
+        for work in wanted {
+            self.drive(retirement_door::certify(work), &session).await;
+        }
+        Ok(())
+    }
+
     async fn drive(&self, step: Step, session: &Session) -> bool {
         let answer = self.signers.drive(&self.desk, step, session).await;
         if answer.status < 300 {

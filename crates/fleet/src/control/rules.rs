@@ -17,6 +17,8 @@ words! {
         ApplyConfiguration = "apply-configuration",
         /// Hand over the configuration that it has.
         BackUpConfiguration = "back-up-configuration",
+        /// Destroy its keys and its configuration: its life here ends.
+        Wipe = "wipe",
     }
 }
 
@@ -325,6 +327,8 @@ pub struct Desired {
     pub configuration: Option<(u32, String, Millis)>,
     /// The document of its configuration is wanted.
     pub document: bool,
+    /// It is to wipe itself.
+    pub wipe: bool,
 }
 
 /// What a device is told.
@@ -336,11 +340,17 @@ pub enum Step {
     Confirm(u32),
     /// To send its configuration's document.
     SendConfiguration,
+    /// To destroy its keys and its configuration.
+    Wipe,
 }
 
 /// What leads from what a device reports to what is desired. Nothing, when all is as it should be or the
 /// device has to act first.
 pub fn steps(desired: &Desired, reported: &ConfigurationReport, now: Millis) -> Vec<Step> {
+    if desired.wipe {
+        // Nothing else is worth doing.
+        return vec![Step::Wipe];
+    }
     let mut steps = Vec::new();
     if let Some((order, over, deadline)) = &desired.configuration
         && now <= *deadline

@@ -69,7 +69,10 @@ fn steps_lead_from_what_is_reported_to_what_is_desired() {
         let reported = ConfigurationReport { digest, trial, ..ConfigurationReport::default() };
         assert_eq!(steps(desired, &reported, Millis(now)), expect, "{desired:?} {trial:?} {now}");
     };
-    let order = |over: String| Desired { configuration: Some((7, over, Millis(100))), document: false };
+    let order = |over: String| {
+        let configuration = Some((7, over, Millis(100)));
+        Desired { configuration, ..Desired::default() }
+    };
     let ordered = order(hex(&sha256(b"old")));
     check(&Desired::default(), b"old", None, 0, &[]);
     check(&ordered, b"old", None, 100, &[Step::Apply]);
@@ -81,6 +84,8 @@ fn steps_lead_from_what_is_reported_to_what_is_desired() {
     let document = Desired { document: true, ..Desired::default() };
     check(&document, b"old", None, 0, &[Step::SendConfiguration]);
     check(&document, b"old", Some(1), 0, &[]);
+    // Who leaves for good is told nothing else.
+    check(&Desired { wipe: true, document: true, ..ordered }, b"old", None, 0, &[Step::Wipe]);
     let unreadable = ConfigurationReport::default();
     assert_eq!(steps(&order(String::new()), &unreadable, Millis(0)), [Step::Apply]);
 }
@@ -89,6 +94,7 @@ fn steps_lead_from_what_is_reported_to_what_is_desired() {
 const STORED: &[&str] = &[
     r#"{"event":"requested","operation":1,"kind":"apply-configuration","about":"2","at":5,"deadline":6}"#,
     r#"{"event":"requested","operation":2,"kind":"back-up-configuration","about":"","at":5,"deadline":6}"#,
+    r#"{"event":"requested","operation":3,"kind":"wipe","about":"","at":5,"deadline":6}"#,
     r#"{"event":"begun","operation":1}"#,
     r#"{"event":"succeeded","operation":1}"#,
     r#"{"event":"failed","operation":1,"why":"it rained"}"#,

@@ -22,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wire::control::{self as message, Report};
 use wire::digest::hex;
+use wire::retirement::Wipe;
 
 /// Something that was asked of a device.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -210,6 +211,7 @@ fn heard(cx: &mut Cx, subject: Subject, report: &Report) -> Result<(Heard, Vec<K
     let desired = Desired {
         configuration: ordered.map(|(order, (_, open))| (order.order, order.over.clone(), open.deadline)),
         document: standing.document_wanted,
+        wipe: state.open(Kind::Wipe).is_some(),
     };
     let steps = steps(&desired, has, cx.now);
     let told = told(&state, &steps);
@@ -224,10 +226,16 @@ fn heard(cx: &mut Cx, subject: Subject, report: &Report) -> Result<(Heard, Vec<K
             }
             Step::Confirm(order) => answer.confirmed = Some(*order),
             Step::SendConfiguration => answer.send_configuration = true,
+            Step::Wipe => answer.wipe = wipe(&state),
         }
     }
     heard.desired = (!answer.is_empty()).then(|| String::from_utf8_lossy(&answer.to_json()).into_owned());
     Ok((heard, told))
+}
+
+/// When it was asked for is what its last report repeats.
+fn wipe(state: &State) -> Option<Wipe> {
+    state.open(Kind::Wipe).map(|(_, asked)| Wipe { at: asked.asked_at.to_string() })
 }
 
 /// The operations that begin with these steps.
@@ -235,6 +243,7 @@ fn told(state: &State, steps: &[Step]) -> Vec<Kind> {
     let kinds = steps.iter().filter_map(|step| match step {
         Step::Apply => Some(Kind::ApplyConfiguration),
         Step::SendConfiguration => Some(Kind::BackUpConfiguration),
+        Step::Wipe => Some(Kind::Wipe),
         Step::Confirm(_) => None,
     });
     let waits = |kind: &Kind| state.open(*kind).is_some_and(|(_, o)| o.phase == Phase::Requested);

@@ -10,6 +10,7 @@ use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
+use crate::retirement::support;
 use crate::room::{Cx, Room, Subject};
 use crate::text::{Cursor, Label, Slug};
 use crate::time::{Millis, Shown};
@@ -66,6 +67,8 @@ words! {
         Silent = "silent",
         /// It sent what its description does not allow: `finding list` shows what.
         OutsideDescription = "outside-description",
+        /// Its product is not looked after any more: `support list` says since when.
+        Unsupported = "unsupported",
         /// A person should look at it.
         NeedsAttention = "needs-attention",
     }
@@ -88,11 +91,14 @@ fn detail(cx: &mut Cx, subject: Subject, state: State) -> Result<DeviceDetail, R
     let last_seen = control::store::contact_find(cx.tx, &subject)?;
     let drifted = configuration::store::drifted(cx.tx, &subject)?;
     let outside = quarantine::store::is_outside_description(cx.tx, &subject)?;
+    let (maker, model) = (&state.identity.maker, &state.identity.model);
+    let supported_until = support::until(cx, &subject, maker, model)?;
     let is_silent = |seen: Millis| state.is_at_work() && seen.plus_seconds(SILENCE_SECONDS_MAX) < cx.now;
     let holds = [
         (Condition::ConfigDrift, drifted),
         (Condition::Silent, last_seen.is_some_and(is_silent)),
         (Condition::OutsideDescription, outside),
+        (Condition::Unsupported, supported_until.is_some_and(|until| until < cx.now)),
         (Condition::NeedsAttention, !state.attention.is_empty()),
     ];
     let conditions = holds.into_iter().filter(|(_, holds)| *holds).map(|(condition, _)| condition).collect();
@@ -387,7 +393,7 @@ impl Operation for Rename {
     }
 }
 
-/// End a device's life here; only a new claim brings it back
+/// End a device's life here at once, and ask it nothing; only a new claim brings it back
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retire {

@@ -123,9 +123,10 @@ impl World {
             Step::Sign(to_sign, then) => then(self.hub.sign(&to_sign)),
             Step::SignVoucherRequest(json, then) => then(self.hub.sign_voucher_request(&json)),
             Step::Ask(outgoing, then) => return self.asks(device, life, outgoing, then),
-            Step::SignVoucher(_, then) | Step::SignAsMaker(.., then) | Step::SignRelease(_, then) => {
-                then(Err(no_factory()))
-            }
+            Step::SignVoucher(_, then)
+            | Step::SignAsMaker(.., then)
+            | Step::SignAsRegistrar(.., then)
+            | Step::SignRelease(_, then) => then(Err(no_factory())),
             Step::Keep(_, then) => then(Err(no_factory())),
         };
         self.keep(Exchange { party: Party::Device(device, life), step });

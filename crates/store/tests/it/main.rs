@@ -15,6 +15,7 @@ mod plans;
 mod quarantine;
 mod queues;
 mod refusals;
+mod retirements;
 mod scripts;
 mod sequences;
 mod support;

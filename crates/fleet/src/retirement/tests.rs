@@ -1,0 +1,96 @@
+use super::rules::{Command, Phase, Said, State, apply, decide};
+use crate::room::Reason;
+use crate::time::Millis;
+
+fn said() -> Said {
+    Said { report: "ab".into(), wiped: vec!["keys".into()], ldevid: "PEM".into() }
+}
+
+fn begin() -> Command {
+    Command::Begin { why: "old".into(), deadline: Millis(10), ldevids: "PEM".into() }
+}
+
+/// Asks commands one after another, from nothing, at one time.
+fn led(commands: &[Command], now: i64) -> Result<State, &'static str> {
+    let mut state = State::default();
+    for command in commands {
+        let events = decide(&state, command.clone(), Millis(now)).map_err(|why| why.code())?;
+        events.iter().for_each(|event| apply(&mut state, event));
+    }
+    Ok(state)
+}
+
+#[test]
+fn the_table_of_the_card() {
+    let force = || Command::Force { why: "lost".into() };
+    let close = || Command::Close { why: "lost".into() };
+    let archive = || Command::Archive { certificate: "cd".into() };
+    let check = |commands: &[Command], now: i64, expect: Result<Option<Phase>, &str>| {
+        let got = led(commands, now).map(|state| state.phase);
+        assert_eq!(got, expect, "{commands:?} at {now}");
+    };
+    use Command::{Cancel, Expire, Hear, Tell};
+    use Phase::{Cancelled, Forced, Overdue, Requested, Wiped, Wiping};
+    check(&[begin()], 5, Ok(Some(Requested)));
+    check(&[begin(), begin()], 5, Err("decommission-begun"));
+    check(&[begin(), Tell], 5, Ok(Some(Wiping)));
+    check(&[begin(), Tell, Tell], 5, Ok(Some(Wiping)));
+    check(&[begin(), Hear(said())], 5, Ok(Some(Wiped)));
+    check(&[begin(), Tell, Hear(said())], 5, Ok(Some(Wiped)));
+    check(&[begin(), Tell, Expire, Hear(said())], 5, Ok(Some(Wiped)));
+    check(&[begin(), Tell, Hear(said()), Hear(said())], 5, Ok(Some(Wiped)));
+    let other = Said { report: "cd".into(), ..said() };
+    check(&[begin(), Hear(said()), Hear(other)], 5, Err("decommission-over"));
+    check(&[begin(), Cancel], 5, Ok(Some(Cancelled)));
+    check(&[begin(), Cancel, begin()], 5, Ok(Some(Requested)));
+    check(&[begin(), Cancel, Hear(said())], 5, Err("decommission-over"));
+    check(&[begin(), Tell, Cancel], 5, Err("already-wiping"));
+    check(&[begin(), Tell, Expire], 5, Ok(Some(Overdue)));
+    check(&[begin(), force()], 5, Err("deadline-ahead"));
+    check(&[begin(), force()], 10, Err("deadline-ahead"));
+    check(&[begin(), force()], 11, Ok(Some(Forced)));
+    check(&[begin(), Expire, force()], 5, Ok(Some(Forced)));
+    check(&[begin(), Tell, close()], 5, Ok(Some(Forced)));
+    check(&[begin(), close(), Hear(said())], 5, Err("decommission-over"));
+    check(&[begin(), archive()], 5, Err("decommission-over"));
+    check(&[begin(), Hear(said()), begin()], 5, Err("decommission-begun"));
+    check(&[begin(), Hear(said()), archive()], 5, Ok(Some(Wiped)));
+    check(&[begin(), Hear(said()), archive(), archive()], 5, Err("decommission-over"));
+    check(&[begin(), Hear(said()), archive(), begin()], 5, Ok(Some(Requested)));
+    for command in [Tell, Expire, Cancel, close()] {
+        check(&[command], 5, Ok(None));
+    }
+    for command in [Hear(said()), force(), archive()] {
+        check(&[command], 5, Err("not-decommissioned"));
+    }
+}
+
+#[test]
+fn what_is_archived() {
+    let archive = Command::Archive { certificate: "cd".into() };
+    let state = led(&[begin(), Command::Hear(said()), archive], 7).expect("archived");
+    assert_eq!((state.why.as_str(), state.ended_at, state.said), ("old", Millis(7), Some(said())));
+    assert_eq!((state.certificate.as_str(), state.ldevids.as_str()), ("cd", "PEM"));
+    let state = led(&[begin(), Command::Force { why: "lost".into() }], 11).expect("forced");
+    assert_eq!((state.why.as_str(), state.said, state.ended_at), ("lost", None, Millis(11)));
+}
+
+/// One line for every form in which an event was ever stored. Never remove one.
+const STORED: &[&str] = &[
+    r#"{"event":"begun","why":"old","at":5,"deadline":10,"ldevids":"PEM"}"#,
+    r#"{"event":"told"}"#,
+    r#"{"event":"wiped","at":5,"said":{"report":"ab","wiped":["keys"],"ldevid":"PEM"}}"#,
+    r#"{"event":"expired"}"#,
+    r#"{"event":"cancelled"}"#,
+    r#"{"event":"forced","at":5,"why":"lost"}"#,
+    r#"{"event":"archived","certificate":"cd"}"#,
+];
+
+/// As [`STORED`], of the support calendar.
+const STORED_SUPPORT: &[&str] = &[r#"{"event":"set","until":5,"source":"x"}"#, r#"{"event":"cleared"}"#];
+
+#[test]
+fn every_stored_event_is_read_for_ever() {
+    crate::audit::tests::stored_events::<super::Retirement>(STORED, 7);
+    crate::audit::tests::stored_events::<super::support::Support>(STORED_SUPPORT, 2);
+}
