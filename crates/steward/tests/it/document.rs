@@ -76,6 +76,10 @@ fn every_operation_is_called_from_the_document_alone() {
         release-fetch: "anchor-unknown"
         release-publish: "version-or-way-back"
         release-show: "release-unknown"
+        retirement-begin: "not-at-work"
+        retirement-export: "not-decommissioned"
+        retirement-force: "not-decommissioned"
+        retirement-show: "not-decommissioned"
         rollout-cancel: "rollout-unknown"
         rollout-devices: "rollout-unknown"
         rollout-pause: "rollout-unknown"
@@ -83,7 +87,8 @@ fn every_operation_is_called_from_the_document_alone() {
         rollout-show: "rollout-unknown"
         rollout-start: "release-unknown"
         rollout-stop: "rollout-unknown"
-        session-start: "not-permitted""#]]
+        session-start: "not-permitted"
+        support-clear: "support-unknown""#]]
     .assert_eq(&refused.join("\n"));
 }
 
@@ -237,7 +242,8 @@ fn is_of(value: &Json, kind: &Json) -> bool {
 
 fn is_time(text: &str) -> bool {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    shape == "0000-00-00T00:00:00.000Z"
+    // A whole second has no fraction.
+    shape == "0000-00-00T00:00:00.000Z" || shape == "0000-00-00T00:00:00Z"
 }
 
 fn text(json: &Json) -> &str {
