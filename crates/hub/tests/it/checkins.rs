@@ -20,8 +20,8 @@ use wire::digest::{hex, sha256};
 use wire::{Certificate, PublicKey};
 
 /// The longest that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-const FILE: &[u8] = br#"{"interval":60}"#;
+pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const FILE: &[u8] = br#"{"interval":60}"#;
 
 /// A hub that trusts a maker and admits its devices.
 fn trusting(hold: Duration) -> Running {
@@ -35,15 +35,15 @@ fn trusting(hold: Duration) -> Running {
 
 /// A device that joined by the operations of the doors alone.
 #[derive(Clone)]
-struct Lamp {
-    name: String,
+pub struct Lamp {
+    pub name: String,
     identity: Identity,
     url: Url,
     authority: Vec<u8>,
 }
 
 impl Lamp {
-    fn join(hub: &Running, serial_number: &str) -> Self {
+    pub fn join(hub: &Running, serial_number: &str) -> Self {
         let key =
             Arc::new(FileKey::open_or_create(&hub.path(&format!("{serial_number}.key"))).expect("a key"));
         let public = PublicKey::of(key.as_ref()).expect("a P-256 key");
@@ -79,7 +79,7 @@ impl Lamp {
         Lamp { name, identity, url, authority }
     }
 
-    async fn connects(&self) -> Connection {
+    pub async fn connects(&self) -> Connection {
         let tls = anchored(std::slice::from_ref(&self.authority), Some(&self.identity)).expect("a config");
         Connection::open(&Dialer::new(tls), &self.url).await.expect("a connection")
     }
@@ -89,12 +89,12 @@ impl Lamp {
     }
 
     /// Sends its first document, after which nothing is wanted any more: what comes of the long wait.
-    async fn sends_its_document_and_waits(&self, line: &mut Connection) -> Result<Desired, ClientError> {
+    pub async fn sends_its_document_and_waits(&self, line: &mut Connection) -> Result<Desired, ClientError> {
         assert!(self.says(line, &report(FILE)).await.expect("an answer").send_configuration);
         self.says(line, &with_document()).await
     }
 
-    async fn says(&self, line: &mut Connection, report: &Report) -> Result<Desired, ClientError> {
+    pub async fn says(&self, line: &mut Connection, report: &Report) -> Result<Desired, ClientError> {
         let answer = line.send(&self.request(report)).await?;
         assert_eq!((answer.status.as_u16(), answer.header(&CONTENT_TYPE)), (200, Some(MEDIA_TYPE)));
         Ok(Desired::from_json(&answer.body).expect("an answer"))
@@ -105,13 +105,13 @@ fn answer<T: serde::de::DeserializeOwned>(outcome: Result<Json, Refusal>) -> T {
     serde_json::from_value(outcome.expect("an answer")).expect("as it is")
 }
 
-fn report(file: &[u8]) -> Report {
+pub fn report(file: &[u8]) -> Report {
     let mut report = Report::default();
     report.configuration.digest = Some(sha256(file));
     report
 }
 
-fn with_document() -> Report {
+pub fn with_document() -> Report {
     let mut report = report(FILE);
     report.configuration.document = Some(FILE.to_vec());
     report
@@ -133,7 +133,7 @@ fn figure(hub: &Running, name: &str) -> u64 {
 }
 
 /// Waits until so many check-ins are held.
-fn until_held(hub: &Running, devices: u64) {
+pub fn until_held(hub: &Running, devices: u64) {
     let end = Instant::now() + PATIENCE;
     while figure(hub, "check_ins_held") != devices {
         assert!(Instant::now() < end, "{} are held", figure(hub, "check_ins_held"));

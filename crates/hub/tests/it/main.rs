@@ -10,4 +10,5 @@ mod fetch;
 mod masa;
 mod publication;
 mod records;
+mod releases;
 mod support;

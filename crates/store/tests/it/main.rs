@@ -16,6 +16,7 @@ mod quarantine;
 mod queues;
 mod refusals;
 mod retirements;
+mod rollouts;
 mod scripts;
 mod sequences;
 mod support;
