@@ -236,7 +236,7 @@ pub fn seats(tx: &mut dyn Tx, device: &Subject) -> Result<Vec<Seat>, Fault> {
 pub fn is_offered(tx: &mut dyn Tx, device: &Subject, image: &str) -> Result<bool, Fault> {
     let found = one(
         tx,
-        "SELECT 1 FROM rollout_device m JOIN rollout r \
+        "SELECT r.version FROM rollout_device m JOIN rollout r \
          ON r.organisation = m.organisation AND r.rollout = m.rollout \
          WHERE m.organisation = $1 AND m.device = $2 AND m.outcome = 'offered' \
          AND r.phase IN ('running', 'paused') AND r.image = $3 LIMIT 1",
@@ -270,7 +270,7 @@ pub fn devices_in_open(tx: &mut dyn Tx, organisation: &str) -> Result<BTreeSet<S
 pub fn open_count(tx: &mut dyn Tx, organisation: &str, limit: u16) -> Result<usize, Fault> {
     let open = many(
         tx,
-        "SELECT 1 FROM rollout WHERE organisation = $1 AND phase IN ('running', 'paused') LIMIT $2",
+        "SELECT version FROM rollout WHERE organisation = $1 AND phase IN ('running', 'paused') LIMIT $2",
         &[organisation.into(), i64::from(limit).into()],
         |_| Ok(()),
     )?;

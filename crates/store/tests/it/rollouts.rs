@@ -1,5 +1,6 @@
 //! Rollouts on both engines: devices report, and are told, through the same functions as at a check-in.
 use crate::support::{World, Writer, ask, code, on_both, own};
+use fleet::blob::view::{Keep, Sweep};
 use fleet::device::rules::{Command as Life, Identity};
 use fleet::device::{Device, view::Retire};
 use fleet::operation::{Kind, Operation};
@@ -190,5 +191,19 @@ fn a_rollout_finishes_and_the_next_one_skips_who_is_newer() {
         assert_eq!((&b["phase"], &b["succeeded"], &b["spared"]), (&json!("cancelled"), &json!(1), &json!(2)));
         assert_eq!(code(&writer.write("rollout resume", r#"{"rollout":"b"}"#)), "wrong-phase");
         sound(&mut writer);
+    });
+}
+
+#[test]
+fn the_image_of_a_release_stays() {
+    on_both("rollouts::the_image_of_a_release_stays", |world| {
+        let mut writer = prepared(world);
+        for digest in ["ff", "ee"] {
+            let keep = Keep { digest: digest.repeat(32).parse().expect("a digest"), bytes: 3 };
+            writer.commit(&[ask(own(keep))]).remove(0).expect("kept");
+        }
+        writer.now = writer.now.plus_seconds(25 * 3_600);
+        let swept = writer.commit(&[ask(own(Sweep { after: String::new() }))]).remove(0).expect("swept");
+        assert_eq!(swept["digests"], json!(["ee".repeat(32)]));
     });
 }

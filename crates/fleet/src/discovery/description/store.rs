@@ -114,7 +114,7 @@ pub fn description_list(
 pub fn description_holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
     let found = one(
         tx,
-        "SELECT 1 FROM description WHERE organisation = $1 AND (file = $2 OR signature = $2) LIMIT 1",
+        "SELECT version FROM description WHERE organisation = $1 AND (file = $2 OR signature = $2) LIMIT 1",
         &[organisation.into(), digest.into()],
         |_| Ok(()),
     )?;

@@ -43,7 +43,7 @@ pub fn publication_wanted(
 pub fn publication_holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
     let found = one(
         tx,
-        "SELECT 1 FROM publication WHERE organisation = $1 AND (wanted = $2 OR file = $2 OR signature = $2) \
+        "SELECT version FROM publication WHERE organisation = $1 AND (wanted = $2 OR file = $2 OR signature = $2) \
          LIMIT 1",
         &[organisation.into(), digest.into()],
         |_| Ok(()),

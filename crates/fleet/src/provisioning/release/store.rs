@@ -100,7 +100,7 @@ pub fn release_of_image(
 ) -> Result<bool, Fault> {
     let found = one(
         tx,
-        "SELECT 1 FROM published_release WHERE organisation = $1 AND image = $2 AND product = $3 \
+        "SELECT version FROM published_release WHERE organisation = $1 AND image = $2 AND product = $3 \
          AND envelope <> '' LIMIT 1",
         &[organisation.into(), image.into(), product.into()],
         |_| Ok(()),
@@ -115,7 +115,7 @@ pub fn release_of_image(
 pub fn holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
     let found = one(
         tx,
-        "SELECT 1 FROM published_release WHERE organisation = $1 AND (image = $2 OR envelope = $2) LIMIT 1",
+        "SELECT version FROM published_release WHERE organisation = $1 AND (image = $2 OR envelope = $2) LIMIT 1",
         &[organisation.into(), digest.into()],
         |_| Ok(()),
     )?;

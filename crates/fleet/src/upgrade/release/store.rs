@@ -98,7 +98,7 @@ pub fn releases_wanted(
 pub fn holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
     let found = one(
         tx,
-        "SELECT 1 FROM release WHERE organisation = $1 AND image = $2 LIMIT 1",
+        "SELECT version FROM release WHERE organisation = $1 AND image = $2 LIMIT 1",
         &[organisation.into(), digest.into()],
         |_| Ok(()),
     )?;
