@@ -25,6 +25,7 @@ pub mod provisioning;
 pub mod quarantine;
 mod reactions;
 pub mod refusal;
+pub mod remediation;
 pub mod retirement;
 pub mod room;
 pub mod script;
@@ -87,6 +88,10 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<quarantine::view::Observe>(),
     row::<quarantine::view::ListFindings>(),
     row::<quarantine::view::ShowFinding>(),
+    row::<remediation::view::Begin>(),
+    row::<remediation::view::GiveUp>(),
+    row::<remediation::view::Show>(),
+    row::<remediation::view::Replace>(),
     row::<retirement::view::Begin>(),
     row::<retirement::view::Show>(),
     row::<retirement::view::List>(),
@@ -150,6 +155,7 @@ pub const FOLDS: &[Fold] = &[
     fold::<configuration::Configuration>(),
     fold::<control::Control>(),
     fold::<quarantine::Quarantine>(),
+    fold::<remediation::Remediation>(),
     fold::<retirement::Retirement>(),
     fold::<retirement::support::Support>(),
     fold::<provisioning::Birth>(),
@@ -186,6 +192,7 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     configuration::store::MIGRATIONS,
     control::store::MIGRATIONS,
     quarantine::store::MIGRATIONS,
+    remediation::store::MIGRATIONS,
     retirement::store::MIGRATIONS,
     retirement::support::store::MIGRATIONS,
     provisioning::store::MIGRATIONS,
@@ -207,6 +214,7 @@ pub const SCRIPTS: &[&[Script]] = &[
     configuration::scripts::SCRIPTS,
     control::scripts::SCRIPTS,
     quarantine::scripts::SCRIPTS,
+    remediation::scripts::SCRIPTS,
     retirement::scripts::SCRIPTS,
     posture::scripts::SCRIPTS,
     provisioning::scripts::SCRIPTS,

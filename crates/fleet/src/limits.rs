@@ -76,6 +76,12 @@ pub const OPERATION_MINUTES_MAX: u32 = 40_320;
 pub const CONTACTS_MAX: usize = 500;
 /// Findings of one device that are kept.
 pub const DEVICE_FINDINGS_MAX: usize = 16;
+/// Operations of one playbook.
+pub const PLAYBOOK_STEPS_MAX: usize = 8;
+/// Tries of one operation of a playbook.
+pub const PLAYBOOK_TRIES_MAX: u8 = 10;
+/// How long one try of a playbook may take: a day.
+pub const PLAYBOOK_STEP_SECONDS_MAX: u32 = 86_400;
 /// How long a device at work may say nothing until it counts as silent: several check-ins.
 pub const SILENCE_SECONDS_MAX: i64 = 120;
 /// Tries to fetch a description that was never good, until a person asks for it again.

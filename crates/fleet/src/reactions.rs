@@ -13,6 +13,7 @@ use crate::onboarding::Onboarding;
 use crate::onboarding::rules as onboarding;
 use crate::quarantine::{Quarantine, rules as quarantine};
 use crate::refusal::Refusal;
+use crate::remediation::{Remediation, rules as remediation};
 use crate::retirement::Retirement;
 use crate::retirement::rules as retirement;
 use crate::room::{Cx, Room, Subject};
@@ -60,7 +61,11 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         return describe(cx, subject);
     }
     if let Some(device::Event::Retired { why } | device::Event::SentBack { why }) = event.downcast_ref() {
+        cx.change::<Remediation>(subject, remediation::Command::End { why: why.clone() })?;
         cx.change::<Quarantine>(subject, quarantine::Command::End { why: why.clone() })?;
+    }
+    if let Some(event) = event.downcast_ref::<remediation::Event>() {
+        return of_remediation(cx, subject, event);
     }
     if let Some(event) = event.downcast_ref::<quarantine::Event>() {
         return of_quarantine(cx, subject, event);
@@ -209,6 +214,45 @@ fn of_quarantine(cx: &mut Cx, subject: &Subject, event: &quarantine::Event) -> R
             cx.change::<Access>(subject, access::Command::LetGo).map(drop)
         }
         quarantine::Event::Ended { .. } => cx.change::<Access>(subject, access::Command::LetGo).map(drop),
+    }
+}
+
+/// Its stage, its quarantine, its name and its configuration follow.
+fn of_remediation(cx: &mut Cx, subject: &Subject, event: &remediation::Event) -> Result<(), Refusal> {
+    use remediation::{Action, Event};
+    match event {
+        Event::Begun { .. } => cx.change::<Device>(subject, device::Command::BeginRemediation).map(drop),
+        Event::Tried { action: Action::ReapplyConfiguration, deadline, .. } => {
+            crate::configuration::reapply(cx, subject, *deadline)
+        }
+        Event::Healed => {
+            cx.change::<Device>(subject, device::Command::Heal)?;
+            let (held, _) = Quarantine::load(cx.tx, subject)?.unwrap_or_default();
+            if held.level.is_none() {
+                return Ok(());
+            }
+            let release = quarantine::Command::Release { why: "its playbook helped".into() };
+            cx.change::<Quarantine>(subject, release).map(drop)
+        }
+        Event::GivenUp { why } => {
+            cx.change::<Device>(subject, device::Command::GiveUp { why: why.clone() })?;
+            let (held, _) = Quarantine::load(cx.tx, subject)?.unwrap_or_default();
+            if held.level.is_some() {
+                return Ok(());
+            }
+            let hold = quarantine::Command::Hold { level: quarantine::Level::UpdateOnly, why: why.clone() };
+            cx.change::<Quarantine>(subject, hold).map(drop)
+        }
+        Event::HandedOver { post, .. } => {
+            let name = unused_name(cx, format!("{post}-replaced"), &subject.id)?;
+            cx.change::<Device>(subject, device::Command::Rename { name }).map(drop)
+        }
+        Event::TookOver { from, post } => {
+            cx.change::<Device>(subject, device::Command::Rename { name: post.clone() })?;
+            let from = Subject { id: from.clone(), ..subject.clone() };
+            crate::configuration::take_over(cx, subject, &from)
+        }
+        Event::Tried { .. } | Event::Ended { .. } => Ok(()),
     }
 }
 

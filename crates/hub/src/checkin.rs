@@ -13,6 +13,8 @@ use fleet::limits::CONTACTS_MAX;
 use fleet::onboarding::door::{Peer, Request};
 use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
+use fleet::remediation::store::tries_late;
+use fleet::remediation::view::Expire as ExpireTries;
 use fleet::room::Room;
 use fleet::text::Slug;
 use fleet::time::Millis;
@@ -61,11 +63,12 @@ impl CheckIns {
     pub async fn answer(&self, desk: &Desk, session: &Session, request: Request) -> Result<Answer, Refusal> {
         let device = device(&request.peer);
         let (serial, report) = door::open(request)?;
+        let came = Millis(io::clock::now_millis());
         let until = Instant::now() + self.hold;
         // Before the first look, so that nothing is missed in between.
         let ticket = self.enter(device)?;
         loop {
-            let heard = hear(desk, session, &serial, &report).await?;
+            let heard = hear(desk, session, &serial, &report, came).await?;
             self.met(&heard);
             if heard.desired.is_some() || !self.hold(&ticket, true) {
                 return Ok(told(heard.desired));
@@ -206,19 +209,37 @@ fn device(peer: &Peer) -> String {
     name.unwrap_or_default()
 }
 
-async fn hear(desk: &Desk, session: &Session, serial: &str, report: &str) -> Result<Heard, Refusal> {
+async fn hear(
+    desk: &Desk,
+    session: &Session,
+    serial: &str,
+    report: &str,
+    came: Millis,
+) -> Result<Heard, Refusal> {
     let (serial, report) = (serial.to_owned(), report.to_owned());
-    let look = Look { serial: serial.clone(), report: report.clone() };
+    let look = Look { serial: serial.clone(), report: report.clone(), came };
     let heard: Heard = answered(desk.own(session, look).await)?;
     if !heard.changes {
         return Ok(heard);
     }
-    answered(desk.own(session, Hear { serial, report }).await)
+    answered(desk.own(session, Hear { serial, report, came }).await)
 }
 
 fn told(desired: Option<String>) -> Answer {
     let body = desired.map_or_else(|| Desired::default().to_json(), String::into_bytes);
     Answer::of(200, MEDIA_TYPE, body)
+}
+
+/// Ends the tries of playbooks whose deadline passed, if there is any.
+///
+/// # Errors
+/// The store's refusal.
+pub async fn try_on(desk: &Desk, organisation: &Slug) -> Result<(), Refusal> {
+    let late = desk.look(|tx, now| Ok(tries_late(tx, now, 1)?)).await?;
+    if !late.is_empty() {
+        desk.own(&Session::of_hub("try-on", organisation.clone()), ExpireTries {}).await?;
+    }
+    Ok(())
 }
 
 /// Ends what was asked of devices and whose deadline passed, if there is any.

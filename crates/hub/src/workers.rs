@@ -19,7 +19,7 @@ use wire::Signer;
 
 /// How often a moved lane gets a signed checkpoint.
 const CHECKPOINT_EVERY_SECONDS: u64 = 60;
-/// How often it is noted when devices were last heard of.
+/// How often it is noted when devices were last heard of, and what is tried in vain is given up.
 const CONTACT_EVERY_SECONDS: u64 = 5;
 /// How often old idempotency keys are forgotten, and blobs that nobody holds.
 const FORGET_EVERY_SECONDS: u64 = 3_600;
@@ -48,7 +48,10 @@ pub async fn run(
                 let signed = sign_heads(&desk, signer.as_ref(), &organisation, &mut signed).await;
                 ("checkpoint", signed.and(expired))
             }
-            _ = contact.tick() => ("contact", check_ins.note(&desk, &organisation).await),
+            _ = contact.tick() => {
+                let noted = check_ins.note(&desk, &organisation).await;
+                ("contact", noted.and(checkin::try_on(&desk, &organisation).await))
+            }
             _ = forget.tick() => {
                 let session = Session::of_hub("forget-keys", organisation.clone());
                 let forgotten = desk.own(&session, ForgetKeys {}).await.map(drop);

@@ -33,6 +33,15 @@ use crate::room::{Cx, Room, Subject};
 /// The room.
 pub struct Access;
 
+/// The MUD URL of a device's description, if it has one.
+///
+/// # Errors
+/// A fault of the store.
+pub fn mud_url(cx: &mut Cx, subject: &Subject) -> Result<Option<String>, Refusal> {
+    let (state, _) = Access::load(cx.tx, subject)?.unwrap_or_default();
+    Ok(state.description.map(|description| description.mud_url))
+}
+
 /// Whether a device has a description and no active plan yet: it must wait for its LDevID.
 ///
 /// # Errors

@@ -27,11 +27,12 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+use crate::limits::OPERATION_MINUTES_MAX;
 use crate::refusal::Refusal;
 use crate::room::{Cx, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Tx};
-use rules::{Command, State};
+use rules::{Command, State, Terms};
 use wire::control::{Apply, ConfigurationReport};
 use wire::digest::{from_hex, hex, sha256};
 
@@ -46,6 +47,8 @@ pub struct Standing {
     pub ordered: Option<Ordered>,
     /// The document of what it has is wanted.
     pub document_wanted: bool,
+    /// It has what it should have, and nothing is being changed.
+    pub settled: bool,
 }
 
 /// A version that a device shall take up.
@@ -89,13 +92,16 @@ pub fn look(
     let events = rules::decide(&state, reported(report), now).unwrap_or_default();
     let document = document(report);
     let document_wanted = document_wanted(tx, subject, &state, report)?;
+    let has = report.digest.map(|digest| hex(&digest));
+    let settled = has.is_some() && has.as_deref() == state.in_use();
+    let settled = settled && report.trial.is_none() && state.order.is_none() && events.is_empty();
     let ordered = state.order.and_then(|order| {
         let digest = state.versions.get(&order.version)?.digest.clone();
         let (over, confirm_seconds) = (order.over, order.confirm_seconds);
         Some(Ordered { order: order.number, version: order.version, over, confirm_seconds, digest })
     });
     let changes = !events.is_empty() || document_wanted && document.is_some();
-    Ok(Standing { changes, ordered, document_wanted })
+    Ok(Standing { changes, ordered, document_wanted, settled })
 }
 
 /// Takes in what `report` says; `keep` says that what it has is to be kept, whatever it is.
@@ -114,6 +120,43 @@ pub fn hear(cx: &mut Cx, subject: &Subject, report: &ConfigurationReport) -> Res
     }
     Ok(())
 }
+
+/// Orders the version in use again, if the device has something else.
+///
+/// # Errors
+/// The refusal of the rules, or a fault of the store.
+pub fn reapply(cx: &mut Cx, subject: &Subject, deadline: Millis) -> Result<(), Refusal> {
+    let (state, _) = Configuration::load(cx.tx, subject)?.unwrap_or_default();
+    let ordered = state.order.as_ref().map(|order| order.version);
+    if ordered == Some(state.applied) || (ordered.is_none() && state.drift.is_none()) {
+        return Ok(());
+    }
+    let terms = Terms { confirm_seconds: CONFIRM_SECONDS, deadline };
+    let restore = Command::Restore { version: state.applied, terms };
+    cx.change::<Configuration>(subject, restore).map(drop)
+}
+
+/// Orders what `from` has in use for `subject`, which takes its place.
+///
+/// # Errors
+/// The refusal of the rules, or a fault of the store.
+pub fn take_over(cx: &mut Cx, subject: &Subject, from: &Subject) -> Result<(), Refusal> {
+    let (old, _) = Configuration::load(cx.tx, from)?.unwrap_or_default();
+    let Some(digest) = old.in_use() else { return Ok(()) };
+    let document = store::document_must(cx.tx, from, digest)?;
+    let (state, _) = Configuration::load(cx.tx, subject)?.unwrap_or_default();
+    if state.order.is_none() && state.drift.as_deref().or(state.in_use()) == Some(digest) {
+        return Ok(());
+    }
+    store::document_add(cx.tx, subject, digest, &document)?;
+    let deadline = cx.now.plus_seconds(i64::from(OPERATION_MINUTES_MAX) * 60);
+    let terms = Terms { confirm_seconds: CONFIRM_SECONDS, deadline };
+    let set = Command::Set { digest: digest.into(), terms };
+    cx.change::<Configuration>(subject, set).map(drop)
+}
+
+/// Within how many seconds what is ordered has to prove itself, when nobody says.
+const CONFIRM_SECONDS: u32 = 60;
 
 /// The document that came along, if it is the one that the report names.
 fn document(report: &ConfigurationReport) -> Option<(String, &[u8])> {

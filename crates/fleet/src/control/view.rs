@@ -13,6 +13,7 @@ use crate::operation::{Kind as OperationKind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::Refusal;
+use crate::remediation;
 use crate::room::{Cx, Room, Subject};
 use crate::text::{Cursor, Label};
 use crate::time::{Millis, Shown};
@@ -138,6 +139,8 @@ pub struct Look {
     pub serial: String,
     /// Its report as it came
     pub report: String,
+    /// When it came
+    pub came: Millis,
 }
 
 impl Operation for Look {
@@ -148,7 +151,7 @@ impl Operation for Look {
 
     fn run(&self, cx: &mut Cx) -> Result<Heard, Refusal> {
         let (subject, report) = read(cx, &self.serial, &self.report)?;
-        heard(cx, subject, &report).map(|(heard, _)| heard)
+        heard(cx, subject, &report, self.came).map(|(heard, ..)| heard)
     }
 }
 
@@ -159,6 +162,8 @@ pub struct Hear {
     pub serial: String,
     /// Its report as it came
     pub report: String,
+    /// When it came
+    pub came: Millis,
 }
 
 impl Operation for Hear {
@@ -173,12 +178,15 @@ impl Operation for Hear {
             configuration::hear(cx, &subject, &report.configuration)?;
             upgrade::hear(cx, &subject, report.firmware.as_ref())?;
         }
-        let (heard, told) = heard(cx, subject.clone(), &report)?;
+        let (heard, told, well) = heard(cx, subject.clone(), &report, self.came)?;
         for kind in told {
             cx.change::<Control>(&subject, Command::Begin { kind })?;
         }
         if device::is_at_work(cx.tx, &subject)? {
             upgrade::tell(cx, &subject, report.firmware.as_ref())?;
+        }
+        if well {
+            remediation::well(cx, &subject)?;
         }
         Ok(Heard { changes: false, ..heard })
     }
@@ -190,8 +198,14 @@ fn read(cx: &mut Cx, serial: &str, report: &str) -> Result<(Subject, Report), Re
     Ok((subject, report))
 }
 
-/// What a report means and what is answered; and the operations of which the device is told by it.
-fn heard(cx: &mut Cx, subject: Subject, report: &Report) -> Result<(Heard, Vec<Kind>), Refusal> {
+/// What a report means and what is answered; the operations of which the device is told by it; and whether
+/// it ends what is tried to mend it.
+fn heard(
+    cx: &mut Cx,
+    subject: Subject,
+    report: &Report,
+    came: Millis,
+) -> Result<(Heard, Vec<Kind>, bool), Refusal> {
     let has = &report.configuration;
     let digest = has.digest.map(|digest| hex(&digest)).unwrap_or_default();
     let mut heard = Heard {
@@ -203,7 +217,7 @@ fn heard(cx: &mut Cx, subject: Subject, report: &Report) -> Result<(Heard, Vec<K
         desired: None,
     };
     if !device::is_at_work(cx.tx, &subject)? {
-        return Ok((heard, vec![]));
+        return Ok((heard, vec![], false));
     }
     let standing = configuration::look(cx.tx, &subject, has, cx.now)?;
     let (state, _) = Control::load(cx.tx, &subject)?.unwrap_or_default();
@@ -216,7 +230,11 @@ fn heard(cx: &mut Cx, subject: Subject, report: &Report) -> Result<(Heard, Vec<K
     let steps = steps(&desired, has, cx.now);
     let told = told(&state, &steps);
     let firmware = upgrade::look(cx.tx, &subject, report.firmware.as_ref(), cx.now)?;
-    heard.changes = standing.changes || firmware.changes || !told.is_empty();
+    let changes = standing.changes || firmware.changes || !told.is_empty();
+    let runs = report.firmware.as_ref().is_none_or(|firmware| firmware.running.is_some());
+    let settled = standing.settled && runs && firmware.envelope.is_none() && !changes;
+    let well = settled && remediation::awaits(cx.tx, &subject, came)?;
+    heard.changes = changes || well;
     let mut answer = message::Desired { firmware: firmware.envelope, ..message::Desired::default() };
     for step in &steps {
         match step {
@@ -230,7 +248,7 @@ fn heard(cx: &mut Cx, subject: Subject, report: &Report) -> Result<(Heard, Vec<K
         }
     }
     heard.desired = (!answer.is_empty()).then(|| String::from_utf8_lossy(&answer.to_json()).into_owned());
-    Ok((heard, told))
+    Ok((heard, told, well))
 }
 
 /// When it was asked for is what its last report repeats.

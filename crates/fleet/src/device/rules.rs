@@ -51,6 +51,11 @@ pub struct State {
 }
 
 impl State {
+    /// Whether it is at work, and nothing holds it back.
+    pub fn is_operational(&self) -> bool {
+        self.stage == Some(Stage::Operational)
+    }
+
     /// Whether it has a certificate here and may be told what to do.
     pub fn is_at_work(&self) -> bool {
         matches!(self.stage, Some(Stage::Operational | Stage::Quarantined | Stage::Remediation))

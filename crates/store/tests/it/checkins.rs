@@ -17,9 +17,18 @@ use store::{Outcome, run_read};
 use wire::control::{Desired, NotKept, Report};
 use wire::digest::sha256;
 
-/// A device joins, without certificates: its LDevID has the serial number `aa`.
+/// A device joins, without certificates; its LDevID has this serial number.
 #[derive(Serialize, Deserialize, JsonSchema)]
-pub struct Join {}
+pub struct Join {
+    pub name: String,
+    pub serial: String,
+}
+
+impl Join {
+    pub fn lamp() -> Self {
+        Join { name: "lamp".into(), serial: "aa".into() }
+    }
+}
 
 impl Operation for Join {
     const NAME: &'static str = "test join";
@@ -28,24 +37,25 @@ impl Operation for Join {
     type Answer = String;
 
     fn run(&self, cx: &mut Cx) -> Result<String, Refusal> {
-        let subject = cx.subject("main", "0");
+        let subject = cx.subject("main", &self.serial);
         let identity = Identity {
-            name: "lamp".into(),
-            serial_number: "A1".into(),
+            name: self.name.clone(),
+            serial_number: self.serial.clone(),
             maker: "x".into(),
             ..Identity::default()
         };
         cx.change::<Device>(&subject, Command::Expect(identity))?;
         let introduction: Introduction =
-            serde_json::from_value(json!({"anchor": "x", "serial_number": "A1", "key": "k"})).expect("one");
-        let key = String::from("l");
+            serde_json::from_value(json!({"anchor": "x", "serial_number": self.serial, "key": self.serial}))
+                .expect("one");
+        let key = format!("l{}", self.serial);
         let (not_before, not_after) = (Millis(0), Millis(i64::MAX));
         let ldevid = Ldevid { key: key.clone(), not_before, not_after, certificate: String::new() };
         for command in [
             onboarding::Command::Introduce(introduction),
             onboarding::Command::Admit,
             onboarding::Command::Want { key },
-            onboarding::Command::Issue { serial: "aa".into(), ldevid },
+            onboarding::Command::Issue { serial: self.serial.clone(), ldevid },
             onboarding::Command::Report { good: true, reason: String::new(), matched: true },
         ] {
             cx.change::<Onboarding>(&subject, command)?;
@@ -57,27 +67,35 @@ impl Operation for Join {
 }
 
 /// The device: what its file holds and what it says.
-struct Lamp<'a> {
-    writer: &'a mut Writer,
-    file: &'static str,
-    report: Report,
+pub struct Lamp<'a> {
+    pub writer: &'a mut Writer,
+    pub file: &'static str,
+    pub report: Report,
+    serial: String,
 }
 
 impl<'a> Lamp<'a> {
-    fn new(writer: &'a mut Writer) -> Self {
-        writer.commit(&[crate::support::ask(own(Join {}))]).remove(0).expect("joined");
-        Lamp { writer, file: r#"{"interval":60}"#, report: Report::default() }
+    pub fn new(writer: &'a mut Writer) -> Self {
+        Self::of(writer, Join::lamp())
+    }
+
+    pub fn of(writer: &'a mut Writer, join: Join) -> Self {
+        let serial = join.serial.clone();
+        writer.commit(&[crate::support::ask(own(join))]).remove(0).expect("joined");
+        Lamp { writer, file: r#"{"interval":60}"#, report: Report::default(), serial }
     }
 
     /// One check-in, as a hub would make it; what it was answered, and whether that was written.
-    fn checks_in(&mut self) -> (Desired, bool) {
+    pub fn checks_in(&mut self) -> (Desired, bool) {
         self.report.configuration.digest = Some(sha256(self.file.as_bytes()));
         let report = String::from_utf8(self.report.to_json()).expect("text");
-        let (serial, look) = ("aa".to_owned(), Look { serial: "aa".into(), report: report.clone() });
+        let came = self.writer.now;
+        let (serial, look) =
+            (self.serial.clone(), Look { serial: self.serial.clone(), report: report.clone(), came });
         let mut heard = heard(self.look(look));
         let changes = heard.changes;
         if changes {
-            heard = self::heard(self.own(Hear { serial, report }));
+            heard = self::heard(self.own(Hear { serial, report, came }));
             assert!(!heard.changes, "what was heard is not new any more");
         }
         self.report.configuration.document = None;
@@ -96,12 +114,12 @@ impl<'a> Lamp<'a> {
         found.expect("a snapshot runs its body")
     }
 
-    fn own(&mut self, call: impl Operation) -> Outcome {
+    pub fn own(&mut self, call: impl Operation) -> Outcome {
         self.writer.commit(&[crate::support::ask(own(call))]).remove(0)
     }
 
     /// Checks in until nothing is wanted, and does nothing but send its document.
-    fn settles(&mut self) {
+    pub fn settles(&mut self) {
         loop {
             let (desired, changes) = self.checks_in();
             if desired.send_configuration {
@@ -113,7 +131,7 @@ impl<'a> Lamp<'a> {
         }
     }
 
-    fn expect(&mut self, operation: &str, arguments: Json, least: Json) {
+    pub fn expect(&mut self, operation: &str, arguments: Json, least: Json) {
         let (noun, verb) = operation.split_once(' ').expect("noun verb");
         let outcome = match fleet::operation(noun, verb).expect("an operation").kind {
             Kind::Write => self.writer.write(operation, &arguments.to_string()),
@@ -131,7 +149,7 @@ impl<'a> Lamp<'a> {
         self.expect("configuration show", json!({"device": "lamp"}), least);
     }
 
-    fn waits(&mut self, seconds: i64) {
+    pub fn waits(&mut self, seconds: i64) {
         self.writer.now = self.writer.now.plus_seconds(seconds);
     }
 }
@@ -374,8 +392,11 @@ fn bad_reports_store_nothing() {
             ("bb", r#"{"version":1,"configuration":{}}"#, "ldevid-ended"),
         ] {
             let (serial, report) = (serial.to_owned(), report.to_owned());
-            let looked = lamp.look(Look { serial: serial.clone(), report: report.clone() });
-            assert_eq!((code(&looked), code(&lamp.own(Hear { serial, report }))), (refused, refused));
+            let looked = lamp.look(Look { serial: serial.clone(), report: report.clone(), came: Millis(0) });
+            assert_eq!(
+                (code(&looked), code(&lamp.own(Hear { serial, report, came: Millis(0) }))),
+                (refused, refused)
+            );
         }
         lamp.expect("audit check", json!({}), json!({"subjects": 2}));
     });
@@ -399,7 +420,7 @@ fn contact_is_noted_and_its_end_shows() {
         };
         let now = lamp.writer.now;
         for seen in [Millis(5), now] {
-            let contacts = vec![contact("0", seen), contact("1", seen)];
+            let contacts = vec![contact("1", seen), contact("aa", seen)];
             assert_eq!(lamp.own(NoteContacts { contacts }).expect("noted"), 2);
         }
         assert_eq!(lamp.writer.lane.tally().entries, entries);

@@ -15,6 +15,7 @@ mod plans;
 mod quarantine;
 mod queues;
 mod refusals;
+mod remediation;
 mod retirements;
 mod rollouts;
 mod scripts;

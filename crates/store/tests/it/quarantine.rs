@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 /// A device at work with an active plan that lets it talk to its bridge.
 fn at_work(world: &World) -> Stage {
     let mut stage = Stage(world.writer());
-    stage.0.commit(&[ask(own(Join {}))]).remove(0).expect("joined");
+    stage.0.commit(&[ask(own(Join::lamp()))]).remove(0).expect("joined");
     let located = json!({"device": "lamp", "addresses": "192.0.2.1", "macs": "02:00:5e:00:53:01"});
     stage.ask("access locate", located);
     stage.ask("controller add", json!({"class": "https://maker.example/bridge", "hosts": "192.0.2.60"}));
