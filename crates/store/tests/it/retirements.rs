@@ -111,12 +111,14 @@ impl Lamp {
     /// One check-in, as a hub would make it.
     fn checks_in(&self, writer: &mut Writer) -> Desired {
         let report = String::from_utf8(Report::default().to_json()).expect("text");
-        let (serial, look) = (self.id.to_owned(), Look { serial: self.id.into(), report: report.clone() });
+        let came = writer.now;
+        let (serial, look) =
+            (self.id.to_owned(), Look { serial: self.id.into(), report: report.clone(), came });
         let heard =
             |outcome: Outcome| serde_json::from_value::<Heard>(outcome.expect("heard")).expect("heard");
         let mut answer = heard(writer.look(own(look)));
         if answer.changes {
-            answer = heard(run(writer, Hear { serial, report }));
+            answer = heard(run(writer, Hear { serial, report, came }));
         }
         answer.desired.map(|text| Desired::from_json(text.as_bytes()).expect("desired")).unwrap_or_default()
     }
