@@ -48,6 +48,8 @@ enum State {
     Storing(Change, VecDeque<Change>, Next),
     /// A moment, to go on.
     Pausing(u64, Next),
+    /// Nothing: it leaves for good.
+    Leaving,
 }
 
 /// How a check-in begins.
@@ -235,6 +237,10 @@ impl Member {
         self.quick = if is_quick { self.quick.saturating_add(1) } else { 0 };
         self.send_document = desired.send_configuration;
         self.not_understood = desired.unknown;
+        if let Some(order) = desired.wipe {
+            self.state = State::Leaving;
+            return Output::Wipe(order);
+        }
         match (desired.firmware, &self.firmware) {
             (Some(_), None) => self.not_understood.push("firmware".into()),
             (Some(envelope), Some(_)) => self.offered = Some(envelope),
@@ -373,6 +379,7 @@ impl State {
             Self::Looking(_) => "a look at the file",
             Self::Storing(..) => "the disk",
             Self::Pausing(..) => "time to pass",
+            Self::Leaving => "nothing, for it leaves",
         }
     }
 }

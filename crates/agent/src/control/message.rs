@@ -5,6 +5,7 @@ use wire::control::FirmwareReport;
 use wire::digest::sha256;
 use wire::json::{JsonRefused, Value, parse_object};
 use wire::limits::CONFIGURATION_BYTES_MAX;
+use wire::retirement::Wipe;
 
 /// What the configuration's file holds, or why it cannot be read. No file is an empty object.
 pub type Document = Result<Vec<u8>, String>;
@@ -37,6 +38,8 @@ pub enum Output {
     Look,
     /// Have a change on the disk, all or nothing. Answered by [`Input::Stored`] or [`Input::Failed`].
     Store(Change),
+    /// Have this order on the disk, stop, and leave for good. Nothing answers it.
+    Wipe(Wipe),
     /// Do nothing until this moment of the monotonic clock, in milliseconds. Answered by [`Input::Woken`].
     Wait(u64),
 }

@@ -24,6 +24,7 @@
 //! |---|---|
 //! | no connection, an answer broken off, any status but 200, an answer that is wrong, a failing disk | the same again, after a backoff |
 //! | answers in quick succession | a short wait |
+//! | the order to wipe | the member's last word: whoever runs it wipes ([`next`]) |
 //!
 //! What is told of the firmware and what is offered for it is passed on ([`Member::take_offer`]).
 //!
@@ -31,7 +32,9 @@
 mod member;
 mod memory;
 mod message;
+mod wipe;
 
 pub use member::Member;
 pub use memory::{Memory, MemoryRefused, Trial};
 pub use message::{Change, Document, Held, Input, Output, Trouble};
+pub use wipe::{Left, Step, is_told, next};

@@ -30,6 +30,8 @@ pub enum Stage {
     Enrolled,
     /// Only a person can help.
     GivenUp,
+    /// It was told to wipe itself, and has done so: its life is over.
+    Wiped,
 }
 
 /// An input for which the state does not wait; the state stays as it was. Whoever called is to blame.

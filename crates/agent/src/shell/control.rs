@@ -2,7 +2,7 @@
 //! pledge's.
 use super::folder::{Disk, Folder, FolderError};
 use super::line::Line;
-use super::{AgentError, Clock, blocking};
+use super::{AgentError, Clock, blocking, wipe};
 use crate::control::{Change, Document, Held, Input, Member, Memory, Output};
 use crate::limits::MEMORY_FILE_BYTES_MAX;
 use crate::machine::{self, Identity, Request, Timers, Trust};
@@ -53,6 +53,7 @@ async fn news(link: &mut Option<FirmwareLink>) -> FirmwareReport {
 /// The files of a device's configuration.
 #[derive(Clone)]
 pub(super) struct Files {
+    folder: PathBuf,
     document: PathBuf,
     before: PathBuf,
     memory: PathBuf,
@@ -63,6 +64,7 @@ impl Files {
     pub(super) fn new(folder: &Path, disk: Arc<dyn Disk>) -> Self {
         let path = |name: &str| folder.join(name);
         Self {
+            folder: folder.to_owned(),
             document: path("configuration.json"),
             before: path("configuration.before.json"),
             memory: path("configuration.memory.json"),
@@ -124,11 +126,11 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    /// Checks in from when the device has joined until it is told to stop.
-    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) -> Result<(), AgentError> {
+    /// Checks in from when the device has joined until it is told to stop, or (true) to wipe itself.
+    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) -> Result<bool, AgentError> {
         tokio::select! {
-            _ = stopping.wait_for(|stop| *stop) => return Ok(()),
-            joined = self.joined.wait_for(Option::is_some) => if joined.is_err() { return Ok(()) },
+            _ = stopping.wait_for(|stop| *stop) => return Ok(false),
+            joined = self.joined.wait_for(Option::is_some) => if joined.is_err() { return Ok(false) },
         }
         let mut firmware = self.firmware.take();
         let (files, runs) = (self.files.clone(), firmware.as_mut().map(FirmwareLink::now));
@@ -138,10 +140,15 @@ impl Hands {
         let mut line = Line::new(self.registrar.clone());
         loop {
             self.log(&member, &output);
+            if let Output::Wipe(order) = output {
+                let (folder, disk) = (self.files.folder.clone(), self.files.disk.clone());
+                blocking(move || wipe::begin(&folder, &*disk, &order)).await?;
+                return Ok(true);
+            }
             let (leave, clock) = (output.may_be_left(), self.clock);
             let (known, deadline) = (member.digest(), member.deadline());
             let input = tokio::select! {
-                _ = stopping.wait_for(|stop| *stop), if leave => return Ok(()),
+                _ = stopping.wait_for(|stop| *stop), if leave => return Ok(false),
                 document = watcher.other_than(known), if leave => Input::Looked(document),
                 report = news(&mut firmware), if leave => Input::Firmware(report),
                 () = clock.sleep_until(deadline.unwrap_or(u64::MAX)), if leave && deadline.is_some() => Input::Woken,
@@ -181,6 +188,7 @@ impl Hands {
                 let stored = blocking(move || files.store(&change)).await;
                 stored.map_or_else(|why| Input::Failed(why.to_string()), |()| Input::Stored)
             }
+            Output::Wipe(_) => Input::Failed("the device leaves".into()),
             Output::Wait(until) => {
                 self.clock.sleep_until(until).await;
                 Input::Woken
@@ -201,7 +209,7 @@ impl Hands {
             Ok(identity) => identity,
             Err(why) => return Input::Lost(why.to_string()),
         };
-        match line.connect(&Trust::Anchors(anchors), &identity).await {
+        match line.connect(&Trust::Anchors(anchors), Some(&identity)).await {
             machine::Input::Connected(_) => Input::Connected,
             other => lost(other),
         }

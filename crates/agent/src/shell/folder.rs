@@ -12,6 +12,7 @@ use io::tls::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use wire::certificate::{CertificateRefused, Name};
+use wire::json::JsonRefused;
 use wire::{Certificate, PublicKey, SignFailed, Signer, cms, csr, digest, oid};
 
 /// What a device does with its disk; each call is whole or nothing. Tests put a failing one here.
@@ -100,6 +101,14 @@ pub enum FolderError {
         path: PathBuf,
         /// What is wrong with it.
         why: MemoryRefused,
+    },
+    /// The order to wipe cannot be read. Somebody changed the file.
+    #[error("{}: {why}", path.display())]
+    Order {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: JsonRefused,
     },
     /// A certification request could not be made.
     #[error(transparent)]
@@ -301,7 +310,7 @@ fn public(signer: &dyn Signer, path: &Path) -> Result<PublicKey, FolderError> {
 }
 
 /// The certificates of a file that must be there.
-fn list(path: &Path) -> Result<Vec<Certificate>, FolderError> {
+pub(super) fn list(path: &Path) -> Result<Vec<Certificate>, FolderError> {
     let bytes = read_limited(path, CERTIFICATE_FILE_BYTES_MAX)?;
     let refused = |why| FolderError::Certificate { path: path.to_owned(), why };
     let text = std::str::from_utf8(&bytes).map_err(|_| refused(CertificateRefused::NotPem))?;
@@ -318,7 +327,7 @@ fn one(path: &Path) -> Result<Certificate, FolderError> {
 }
 
 /// What was read, or nothing if the file is not there.
-fn optional<T>(read: Result<T, FolderError>) -> Result<Option<T>, FolderError> {
+pub(super) fn optional<T>(read: Result<T, FolderError>) -> Result<Option<T>, FolderError> {
     match read {
         Err(FolderError::File(why)) if why.is_missing() => Ok(None),
         read => read.map(Some),

@@ -24,16 +24,14 @@ impl Line {
     }
 
     /// Opens a connection in place of the one that there may be.
-    pub(super) async fn connect(&mut self, trust: &Trust, identity: &Identity) -> Input {
+    pub(super) async fn connect(&mut self, trust: &Trust, identity: Option<&Identity>) -> Input {
         self.close();
         if self.registrar.scheme() != Scheme::Https {
             return Input::Lost("it is reached by https:// and not otherwise".into());
         }
         let tls = match trust {
-            Trust::Anchors(anchors) => {
-                judged(Arc::new(DomainServer { anchors: anchors.clone() }), Some(identity))
-            }
-            Trust::Provisional => provisional(Some(identity)),
+            Trust::Anchors(anchors) => judged(Arc::new(DomainServer { anchors: anchors.clone() }), identity),
+            Trust::Provisional => provisional(identity),
         };
         let tls = match tls {
             Ok(tls) => tls,

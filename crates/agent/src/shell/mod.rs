@@ -15,10 +15,15 @@
 //! | `configuration.before.json` | the one before | the agent |
 //! | `configuration.memory.json` | the order on trial, and the last one that was not kept | the agent |
 //!
+//! | `wipe.json` | the order to wipe: whoever has it finishes it | the agent |
+//! | `last-report.cms` | what a wiped device says last: CMS | the agent |
+//! | `wiped` | that this was heard: the device's life is over | the agent |
+//!
 //! The folder is the device's alone (0700), and one process works in it at a time.
 mod control;
 mod folder;
 mod line;
+mod wipe;
 
 pub use control::FirmwareLink;
 pub use folder::{Disk, FolderError, LocalDisk};
@@ -84,6 +89,9 @@ pub enum AgentError {
     /// Only a person can help.
     #[error(transparent)]
     GivenUp(#[from] Failure),
+    /// It was told to wipe itself, and has done so. Nobody is to blame: its life is over.
+    #[error("the device was wiped, as its hub ordered; its life here is over")]
+    Wiped,
     /// The shell and the machine misunderstood each other. This program.
     #[error("a fault of the agent, please report it: {0}")]
     Misplaced(#[from] Misplaced),
@@ -110,8 +118,12 @@ async fn live(
     path: &Path,
     settings: &Settings,
     registrar: Url,
-    shutdown: Pin<&mut impl Future<Output = ()>>,
+    mut shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), AgentError> {
+    if wipe::is_begun(path) {
+        return wipe::leave(path, settings, registrar, Clock::start(), shutdown).await;
+    }
+    let own = path;
     let files = Files::new(path, settings.disk.clone());
     let (path, disk, checked) = (path.to_owned(), settings.disk.clone(), files.clone());
     let (folder, inventory) = blocking(move || {
@@ -135,14 +147,33 @@ async fn live(
         joined,
         firmware: settings.firmware.clone(),
     };
-    let mut device = Device { folder, line: Line::new(registrar), clock };
+    let mut device = Device { folder, line: Line::new(registrar.clone()), clock };
+    let (leave, mut leaving) = watch::channel(false);
     let joining = async {
-        let ended = device.join(pledge, output, settings, &tell, shutdown).await;
+        let mut stopped = false;
+        let until = async {
+            tokio::select! {
+                () = &mut shutdown => stopped = true,
+                _ = leaving.wait_for(|leave| *leave) => {}
+            }
+        };
+        let ended = device.join(pledge, output, settings, &tell, pin!(until)).await;
         stop.send_replace(true);
+        ended.map(|()| stopped)
+    };
+    let working = async {
+        let ended = hands.run(stopping).await;
+        if matches!(ended, Ok(true)) {
+            leave.send_replace(true);
+        }
         ended
     };
-    let (ended, left) = tokio::join!(joining, hands.run(stopping));
-    ended.and(left)
+    let (ended, left) = tokio::join!(joining, working);
+    drop(device);
+    match (ended?, left?) {
+        (false, true) => wipe::leave(own, settings, registrar, clock, shutdown).await,
+        _ => Ok(()),
+    }
 }
 
 fn show(settings: &Settings, stage: Stage) {
@@ -200,7 +231,7 @@ impl Device {
         let folder = self.folder.clone();
         Ok(match output {
             Output::Connect { trust, identity, .. } => match folder.identity(&identity) {
-                Ok(identity) => self.line.connect(&trust, &identity).await,
+                Ok(identity) => self.line.connect(&trust, Some(&identity)).await,
                 Err(why) => Input::Lost(why.to_string()),
             },
             Output::Send(request) => self.line.send(request).await,

@@ -18,7 +18,7 @@ use wire::voucher::{Voucher, VoucherRequest};
 use wire::{Certificate, PublicKey, cms};
 
 /// A disk that does so many steps, and then nothing any more.
-struct Dying {
+pub struct Dying {
     left: AtomicUsize,
     /// Whether the last step is still done, and only its success is not heard of.
     done_last: bool,
@@ -26,11 +26,11 @@ struct Dying {
 }
 
 impl Dying {
-    fn after(steps: usize, done_last: bool) -> Arc<Self> {
+    pub fn after(steps: usize, done_last: bool) -> Arc<Self> {
         Arc::new(Self { left: AtomicUsize::new(steps), done_last, dead: AtomicBool::new(false) })
     }
 
-    fn is_dead(&self) -> bool {
+    pub fn is_dead(&self) -> bool {
         self.dead.load(Ordering::SeqCst)
     }
 

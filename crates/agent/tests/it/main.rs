@@ -12,3 +12,4 @@ mod shell;
 mod support;
 mod table;
 mod upgrade;
+mod wipe;

@@ -4,6 +4,7 @@ use agent::machine::{Answer, Moment, Timers};
 use std::collections::BTreeSet;
 use wire::control::{Apply, Desired, FirmwareReport, NotKept, Report};
 use wire::digest::sha256;
+use wire::retirement::Wipe;
 
 const OLD: &[u8] = br#"{"interval":60}"#;
 const NEW: &[u8] = br#"{"interval":5}"#;
@@ -115,6 +116,7 @@ impl Bench {
                 self.disk.store(change);
                 Input::Stored
             }
+            Output::Wipe(order) => panic!("nobody answers {order:?}"),
             Output::Wait(until) => {
                 self.log.push(format!("wait {}", until - self.now));
                 self.now = until;
@@ -346,6 +348,21 @@ fn what_a_hub_wants_beyond_us_is_told() {
     let report = Report::from_json(&report).expect("a report");
     assert_eq!(report.not_understood, ["dance", "song", "firmware"]);
     assert_eq!(report.configuration.document.as_deref(), Some(OLD));
+}
+
+/// Who is told to wipe itself does nothing else that was wanted, and waits for nothing.
+#[test]
+fn the_order_to_wipe_is_the_last_word() {
+    let mut bench = Bench::new(Some(NEW));
+    let (mut member, output) = bench.resume();
+    bench.step(&mut member, output);
+    let wipe = Wipe { at: "2026-11-22T20:00:00Z".into() };
+    let desired = Desired { wipe: Some(wipe.clone()), send_configuration: true, ..Desired::default() };
+    let answer = Answer { status: 200, body: desired.to_json(), ..Answer::default() };
+    let output = member.step(bench.moment(), Input::Answered(answer)).expect("taken");
+    assert_eq!(output, Output::Wipe(wipe));
+    assert!(!output.may_be_left());
+    member.step(bench.moment(), Input::Woken).expect_err("it leaves");
 }
 
 /// A device that keeps a firmware tells what runs, at once when that changes, and hands on what is offered.

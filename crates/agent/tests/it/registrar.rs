@@ -42,6 +42,10 @@ pub struct Registrar {
     pub issued: Vec<Certificate>,
     /// Everything that `enrollstatus` was told.
     pub told: Vec<Status>,
+    /// What a check-in is answered; nothing for a registrar that is no hub.
+    pub desired: Option<Vec<u8>>,
+    /// Every last report.
+    pub last_reports: Vec<Vec<u8>>,
     /// What its clock says, in Unix milliseconds.
     pub now: i64,
     /// How long its certificates live.
@@ -63,6 +67,8 @@ impl Registrar {
             asked: Vec::new(),
             issued: Vec::new(),
             told: Vec::new(),
+            desired: None,
+            last_reports: Vec::new(),
             now,
             life: LIFE,
         }
@@ -98,6 +104,15 @@ impl Registrar {
             status::ENROLL_STATUS_PATH => {
                 self.told.push(Status::from_json(&asked.body).unwrap());
                 text(200, "noted")
+            }
+            wire::control::CHECK_IN_PATH => match self.desired.clone() {
+                Some(desired) => Answer { status: 200, body: desired, ..Answer::default() },
+                None => text(404, "no hub"),
+            },
+            wire::retirement::LAST_REPORT_PATH => {
+                assert_eq!(asked.peer, None, "its keys are gone");
+                self.last_reports.push(asked.body.clone());
+                text(200, "heard")
             }
             _ => text(404, "no such door"),
         }
