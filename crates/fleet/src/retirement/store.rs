@@ -86,7 +86,7 @@ pub fn retirement_wanted(tx: &mut dyn Tx, organisation: &str, limit: u16) -> Res
 pub fn retirement_holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
     let found = one(
         tx,
-        "SELECT 1 FROM retirement WHERE organisation = $1 AND (report = $2 OR certificate = $2) LIMIT 1",
+        "SELECT version FROM retirement WHERE organisation = $1 AND (report = $2 OR certificate = $2) LIMIT 1",
         &[organisation.into(), digest.into()],
         |_| Ok(()),
     )?;
