@@ -1,10 +1,13 @@
 //! Payloads over HTTP, piece by piece.
+use super::install::Image;
 use super::run::Source;
 use io::http::StatusCode;
 use io::http::client::{Answer, Client, Dialer, Request};
 use io::http::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use io::http::url::Url;
 use tokio::sync::Mutex;
+use wire::control::BLOBS_PATH;
+use wire::digest::hex;
 
 /// Asks for each piece by a range of bytes. Whether a server may be asked, and how it is believed, is
 /// the dialer's: what comes is judged by the digest that the manifest bears.
@@ -18,7 +21,34 @@ impl ByRange {
 }
 
 impl Source for ByRange {
-    async fn piece(&self, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+        self.of(&image.uri, offset, length).await
+    }
+}
+
+/// Asks the device's hub, which has what it offers: where the manifest says that it is may be out of reach.
+pub struct AtHub {
+    hub: String,
+    by_range: ByRange,
+}
+
+impl AtHub {
+    /// The hub at `hub` (`https://` and an authority), over connections that `dialer` makes with the
+    /// device's LDevID.
+    pub fn new(hub: &str, dialer: Dialer) -> Self {
+        Self { hub: hub.trim_end_matches('/').to_owned(), by_range: ByRange::new(dialer) }
+    }
+}
+
+impl Source for AtHub {
+    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+        let uri = format!("{}{BLOBS_PATH}{}", self.hub, hex(&image.digest));
+        self.by_range.of(&uri, offset, length).await
+    }
+}
+
+impl ByRange {
+    async fn of(&self, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
         let url = Url::parse(uri).map_err(|why| format!("`{uri}`: {why}"))?;
         let range = format!("bytes={offset}-{}", offset.saturating_add(length.saturating_sub(1)));
         let range = HeaderValue::from_str(&range).map_err(|why| why.to_string())?;

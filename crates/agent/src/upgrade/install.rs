@@ -7,6 +7,15 @@ use crate::machine::{Misplaced, Moment, Timers};
 use wire::control::FirmwareNotKept;
 use wire::suit::{self, Authentic, Procedure, ProcessFailed, Processor, Reason};
 
+/// What a manifest has a device fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Where the author says that it is.
+    pub uri: String,
+    /// Its SHA-256: whoever has these bytes may give them.
+    pub digest: [u8; 32],
+}
+
 /// The one thing to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -20,8 +29,8 @@ pub enum Output {
     },
     /// Get bytes of the payload. Answered by [`Input::Fetched`] or [`Input::Lost`].
     Fetch {
-        /// Where from.
-        uri: String,
+        /// Of what.
+        image: Image,
         /// From this byte on.
         offset: u64,
         /// At most so many, and at least one.
@@ -93,7 +102,7 @@ impl Input {
 /// The payload that is fetched.
 #[derive(Clone, Debug)]
 struct Payload {
-    uri: String,
+    image: Image,
     bytes: u64,
     have: u64,
     failures: u32,
@@ -216,9 +225,9 @@ impl Install {
             self.state = State::Measuring;
             return Output::Measure(self.slot);
         }
-        let (uri, offset, length) = (payload.uri.clone(), payload.have, left.min(PIECE_BYTES_MAX));
+        let (image, offset, length) = (payload.image.clone(), payload.have, left.min(PIECE_BYTES_MAX));
         self.state = State::Fetching(payload);
-        Output::Fetch { uri, offset, length }
+        Output::Fetch { image, offset, length }
     }
 
     fn append(&mut self, moment: Moment, mut payload: Payload, bytes: Vec<u8>) -> Output {
@@ -271,7 +280,9 @@ fn payload(output: suit::Output) -> Result<Payload, String> {
         return Err("the manifest does not fetch the firmware first".into());
     };
     match (image_size, image_digest) {
-        (Some(bytes @ 1..=IMAGE_BYTES_MAX), Some(_)) => Ok(Payload { uri, bytes, have: 0, failures: 0 }),
+        (Some(bytes @ 1..=IMAGE_BYTES_MAX), Some(digest)) => {
+            Ok(Payload { image: Image { uri, digest }, bytes, have: 0, failures: 0 })
+        }
         (Some(bytes), Some(_)) => Err(format!("the image has {bytes} bytes, and 1 to {IMAGE_BYTES_MAX} fit")),
         _ => Err("suit-parameter-image-size and suit-parameter-image-digest are needed to fetch".into()),
     }

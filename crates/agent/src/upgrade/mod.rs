@@ -18,8 +18,8 @@
 //! | `a/image`, `b/image` | the firmware |
 //! | `a/manifest.suit`, `b/manifest.suit` | the envelope that it came with |
 //!
-//! `device`, `install`, `keeper` and `record` decide; `slots`, `process` and `run` do. [`ByRange`] fetches over HTTP. Absent:
-//! who offers a release to whom, and whom a payload may be fetched from.
+//! `device`, `install`, `keeper` and `record` decide; `slots`, `process` and `run` do. [`ByRange`] fetches over HTTP
+//! from where the manifest says, [`AtHub`] from the device's hub. Absent: who offers a release to whom, and whom a payload may be fetched from.
 mod by_range;
 mod device;
 mod install;
@@ -29,9 +29,9 @@ mod record;
 mod run;
 mod slots;
 
-pub use by_range::ByRange;
+pub use by_range::{AtHub, ByRange};
 pub use device::{Content, Device, Slot};
-pub use install::{Install, Outcome};
+pub use install::{Image, Install, Outcome};
 pub use keeper::{Keeper, Runs};
 pub use record::{Record, RecordRefused, Trial};
 pub use run::{Patience, Settings, Source, UpgradeError, keep};

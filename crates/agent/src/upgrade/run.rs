@@ -1,6 +1,6 @@
 //! Keeps a device's firmware running: does what the machines say.
 use super::device::{Content, Device, Slot};
-use super::install::{self, Install, Outcome};
+use super::install::{self, Image, Install, Outcome};
 use super::keeper::{Input, Keeper, Output};
 use super::process::{Event, Firmware};
 use super::slots::{Slots, SlotsError};
@@ -15,10 +15,10 @@ use wire::control::FirmwareReport;
 
 /// Where the bytes of a payload come from.
 pub trait Source: Send + Sync + 'static {
-    /// At most `length` bytes of what is at `uri`, from `offset` on, and at least one.
+    /// At most `length` bytes of `image`, from `offset` on, and at least one.
     fn piece(
         &self,
-        uri: &str,
+        image: &Image,
         offset: u64,
         length: u64,
     ) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
@@ -285,8 +285,8 @@ async fn work(
                 let prepared = on_disk(&slots, move |slots| slots.prepare(slot, &envelope)).await;
                 prepared.map_or_else(failed, Input::Prepared)
             }
-            Output::Fetch { uri, offset, length } => {
-                let fetched = source.piece(&uri, offset, length).await;
+            Output::Fetch { image, offset, length } => {
+                let fetched = source.piece(&image, offset, length).await;
                 fetched.map_or_else(Input::Lost, Input::Fetched)
             }
             Output::Append { slot, offset, bytes } => {

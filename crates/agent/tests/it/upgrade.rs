@@ -4,8 +4,8 @@ use agent::machine::{Moment, Timers};
 use agent::shell::{Disk, LocalDisk};
 use agent::upgrade::message::{KeeperInput, KeeperOutput};
 use agent::upgrade::{
-    ByRange, Content, Device, Keeper, Patience, Record, Settings, Slot, Source, Trial, UpgradeError, keep,
-    lay,
+    AtHub, ByRange, Content, Device, Image, Keeper, Patience, Record, Settings, Slot, Source, Trial,
+    UpgradeError, keep, lay,
 };
 use io::FileKey;
 use io::files::FileError;
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use wire::control::BLOBS_PATH;
 use wire::control::FirmwareReport;
 use wire::digest::sha256;
 use wire::suit::{ComponentId, Release, Uuid};
@@ -106,8 +107,8 @@ impl Payload {
 }
 
 impl Source for Payload {
-    async fn piece(&self, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
-        assert!(uri.starts_with("https://maker.example/"), "{uri}");
+    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+        assert!(image.uri.starts_with("https://maker.example/"), "{image:?}");
         let count = {
             let mut asked = self.asked.lock().unwrap();
             asked.push((offset, length));
@@ -573,7 +574,8 @@ async fn pieces_are_asked_for_by_ranges() {
         (0, answer("404 Not Found", "", "no"), Err("answered 404 Not Found")),
     ] {
         let (uri, serving) = answering(answer).await;
-        let piece = ByRange::new(Dialer::plain()).piece(&uri, offset, 3).await;
+        let image = Image { uri, digest: [0; 32] };
+        let piece = ByRange::new(Dialer::plain()).piece(&image, offset, 3).await;
         match (&piece, expect) {
             (Ok(bytes), Ok(expect)) => assert_eq!(bytes, expect.as_bytes()),
             (Err(why), Err(expect)) => assert!(why.contains(expect), "{why}"),
@@ -582,7 +584,15 @@ async fn pieces_are_asked_for_by_ranges() {
         let asked = serving.await.unwrap();
         assert!(asked.contains(&format!("\r\nrange: bytes={offset}-{}\r\n", offset + 2)), "{asked}");
     }
-    assert!(ByRange::new(Dialer::plain()).piece("coap://x", 0, 3).await.is_err());
+    let image = Image { uri: "coap://x".into(), digest: [0xab; 32] };
+    assert!(ByRange::new(Dialer::plain()).piece(&image, 0, 3).await.is_err());
+    // Wherever the author has it, the device's hub has it by its digest.
+    let (uri, serving) = answering(range("3-5/9")).await;
+    let hub = uri.trim_end_matches("/image");
+    let piece = AtHub::new(hub, Dialer::plain()).piece(&image, 3, 3).await;
+    assert_eq!(piece, Ok(b"def".to_vec()));
+    let asked = serving.await.unwrap();
+    assert!(asked.starts_with(&format!("get {BLOBS_PATH}{} http", "ab".repeat(32))), "{asked}");
 }
 
 /// What a firmware does in [`a_keeper_finds_what_runs`].
