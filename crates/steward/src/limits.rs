@@ -40,6 +40,10 @@ pub const DEMO_CERTIFICATE_BYTES_MAX: usize = agent::limits::CERTIFICATE_FILE_BY
 pub const DEMO_PUBLISH_SECONDS_MAX: u64 = 30;
 /// From an order until the demo's devices have carried it out.
 pub const DEMO_CONFIGURATION_SECONDS_MAX: u64 = 120;
+/// From the start of a rollout of the demo to its end.
+pub const DEMO_ROLLOUT_SECONDS_MAX: u64 = 180;
+/// A firmware of the demo, which is a few lines, and what a device remembers of it.
+pub const DEMO_FIRMWARE_BYTES_MAX: usize = 64 * 1024;
 /// From starting the demo's devices until all of them are at work: an agent waits 5 s between two
 /// askings, and up to a minute if the hub tells it so.
 pub const DEMO_ONBOARDING_SECONDS_MAX: u64 = 180;

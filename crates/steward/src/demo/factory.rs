@@ -23,7 +23,7 @@ use wire::prefix::Family;
 use wire::{Certificate, PublicKey, csr, est};
 
 /// What is made: the label under which devices are born.
-const PRODUCT: &str = "lamp-7";
+pub const PRODUCT: &str = "lamp-7";
 /// The kind of its hardware, under the arc for examples (RFC 5612).
 const HARDWARE: &str = "1.3.6.1.4.1.32473.7";
 /// The account of the factory's line.

@@ -20,7 +20,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What a hub says when another has its folder.
 const IN_USE: &str = "is in use by";
@@ -64,6 +64,9 @@ pub struct Start {
     /// Words for `steward serve`.
     pub words: Vec<String>,
 }
+
+/// Between two looks at something that takes its time.
+const LOOK_MILLIS: u64 = 50;
 
 /// A running hub.
 pub struct HubProcess {
@@ -139,6 +142,38 @@ impl HubProcess {
     /// [`Failure`], as the hub says it.
     pub async fn put_blob(&mut self, bytes: &[u8]) -> Result<String, Failure> {
         self.remote.put_blob(bytes).await
+    }
+
+    /// The bytes of a blob.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn blob(&mut self, digest: &str) -> Result<Vec<u8>, Failure> {
+        self.remote.blob(digest).await
+    }
+
+    /// Asks for what looks at something until `good` takes the answer.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it, or when that takes longer than `within`.
+    pub async fn until(
+        &mut self,
+        name: &str,
+        arguments: Json,
+        within: Duration,
+        good: impl Fn(&Json) -> bool,
+    ) -> Result<Json, Failure> {
+        let end = Instant::now() + within;
+        loop {
+            let shown = self.call(name, arguments.clone()).await?;
+            if good(&shown) {
+                return Ok(shown);
+            }
+            if Instant::now() > end {
+                return Err(failed(format!("`{name}` did not come so far within {within:?}: {shown}")));
+            }
+            sleep(Duration::from_millis(LOOK_MILLIS)).await;
+        }
     }
 
     /// Asks for the operation called `name`; that it is refused with the code `done` says that it was

@@ -2,7 +2,7 @@
 //! be made false.
 use super::scene::Scene;
 use super::story::expectation;
-use super::{access, configuration, damage, damage_joined, imprinted, joined};
+use super::{access, configuration, damage, damage_joined, imprinted, joined, upgrade};
 use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::settings::READY_FILE;
@@ -125,6 +125,11 @@ pub const INVARIANTS: &[Invariant] = &[
         name: "configurations-agree",
         check: |s| Box::pin(configuration::configurations_agree(s)),
         damage: |s| Box::pin(configuration::change_a_configuration(s)),
+    },
+    Invariant {
+        name: "firmware-agrees",
+        check: |s| Box::pin(upgrade::firmware_agrees(s)),
+        damage: |s| Box::pin(upgrade::change_a_byte(s)),
     },
     Invariant {
         name: "retired-get-no-byte",

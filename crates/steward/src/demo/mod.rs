@@ -20,6 +20,7 @@ mod plan;
 mod scene;
 mod site;
 mod story;
+mod upgrade;
 
 use crate::failure::{Failure, failed, usage};
 use crate::kill::KillAt;
@@ -43,7 +44,7 @@ const SEED: u64 = 1;
 /// Between two steps that a person watches.
 const PACE_MILLIS: u64 = 300;
 /// The step of the story that is not there yet.
-const ENDS_BEFORE: &str = "upgrade";
+const ENDS_BEFORE: &str = "quarantine";
 
 /// The words of `steward demo`.
 #[derive(Debug, clap::Args)]
@@ -192,6 +193,8 @@ async fn summary(scene: &mut Scene, invariants: Map<String, Json>, begin: Instan
         "onboarded": onboarded.len(),
         "retired": counts["retired"],
         "access": scene.access,
+        "upgraded": scene.upgraded,
+        "rollout_stopped": scene.rollout_stopped,
         "invariants": invariants,
         "chapters": scene.chapters,
         "journal_entries": entries.len(),

@@ -59,6 +59,10 @@ pub struct Scene {
     pub devices: Vec<String>,
     /// What was written at the operator's hub.
     pub written: Vec<Written>,
+    /// How many devices run the newest firmware.
+    pub upgraded: i64,
+    /// Whether the first rollout was stopped by rule.
+    pub rollout_stopped: bool,
     /// The chapters that have begun.
     pub chapters: Vec<Chapter>,
     /// What came of the chapter on access.
@@ -98,6 +102,8 @@ impl Curtain {
             written,
             chapters,
             access,
+            upgraded: 0,
+            rollout_stopped: false,
             enforces,
             folder,
             pace,

@@ -2,20 +2,27 @@
 //! back before.
 use super::plan::Planned;
 use super::scene::Scene;
+use super::upgrade::{FromHub, device};
 use crate::failure::{Failure, failed};
 use crate::limits::{ALL_PAGE_ITEMS_MAX, DEMO_ONBOARDING_SECONDS_MAX};
+use agent::shell::FirmwareLink;
+use agent::upgrade::{Device, Patience, keep};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use wire::control::FirmwareReport;
 
 /// Between two looks of the operator at who asks.
 const LOOK_MILLIS: u64 = 100;
 /// Between two looks of a device at its configuration.
 const CONFIGURATION_MILLIS: u64 = 200;
+/// How long a firmware may take until it answers.
+const HEALTH_MILLIS: u64 = 2_000;
 
 /// The agents that run.
 pub struct Site {
@@ -29,19 +36,35 @@ impl Site {
         Site { agents: JoinSet::new(), stop: watch::Sender::new(false) }
     }
 
-    /// Switches a device on.
-    fn start(&mut self, folder: PathBuf, registrar: &str) {
+    /// Switches a device on: its agent, and what keeps its firmware.
+    fn start(&mut self, folder: PathBuf, registrar: &str, device: Device) {
+        let (report, reported) = watch::channel(FirmwareReport::default());
+        let (offers, offered) = watch::channel(None);
+        let link = FirmwareLink { report: reported, offers: Arc::new(offers) };
         let look_every = Duration::from_millis(CONFIGURATION_MILLIS);
-        let settings = agent::Settings { look_every, ..agent::Settings::new(registrar) };
-        let mut stop = self.stop.subscribe();
+        let agent = agent::Settings { look_every, firmware: Some(link), ..agent::Settings::new(registrar) };
+        let patience = Patience { health: HEALTH_MILLIS, ..Patience::default() };
+        let report = Some(Arc::new(report));
+        let firmware = agent::upgrade::Settings { patience, report, ..agent::upgrade::Settings::new(device) };
+        let source = FromHub { folder: folder.clone(), hub: registrar.to_owned() };
+        let (stopped, keeper_stopped) = (self.stopped(), self.stopped());
+        let named = folder.clone();
         self.agents.spawn(async move {
-            let stopped = async move {
-                // Nobody left to say it is the same.
-                let _ = stop.wait_for(|stop| *stop).await;
-            };
-            let run = agent::run(&folder, settings, stopped).await;
-            run.map_err(|why| format!("the device in {}: {why}", folder.display()))
+            let run = agent::run(&named, agent, stopped).await;
+            run.map_err(|why| format!("the device in {}: {why}", named.display()))
         });
+        self.agents.spawn(async move {
+            let kept = keep(&folder, firmware, offered, source, keeper_stopped).await;
+            kept.map_err(|why| format!("the firmware in {}: {why}", folder.display()))
+        });
+    }
+
+    fn stopped(&self) -> impl Future<Output = ()> + use<> {
+        let mut stop = self.stop.subscribe();
+        async move {
+            // Nobody left to say it is the same.
+            let _ = stop.wait_for(|stop| *stop).await;
+        }
     }
 
     /// Says why a device does not run any more.
@@ -78,9 +101,10 @@ pub async fn switch_on(scene: &mut Scene, planned: &[Planned]) -> Result<(), Fai
     let retired = listed.iter().filter(|device| device["stage"] == "retired");
     let retired: BTreeSet<&str> = retired.filter_map(|device| device["serial_number"].as_str()).collect();
     let registrar = scene.operator.ready.devices.clone();
+    let firmware = device(scene)?;
     for device in planned.iter().filter(|device| !retired.contains(device.serial_number.as_str())) {
         let folder = scene.device_folder(device)?;
-        scene.site.start(folder.path().to_owned(), &registrar);
+        scene.site.start(folder.path().to_owned(), &registrar, firmware.clone());
     }
     Ok(())
 }

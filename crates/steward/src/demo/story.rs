@@ -4,12 +4,12 @@
 use super::device::certificate;
 use super::plan::Planned;
 use super::scene::Scene;
-use super::{access, configuration, factory, site};
+use super::{access, configuration, factory, site, upgrade};
 use crate::failure::{Failure, failed};
 use serde_json::{Value as Json, json};
 
 /// Who makes the devices of the story: the name of the operator's anchor.
-const MAKER: &str = "lumen";
+pub const MAKER: &str = "lumen";
 /// Why a device is retired; `damage.rs` looks for it in the journal.
 pub const WHY_RETIRED: &str = "support has ended";
 
@@ -36,6 +36,7 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     scene.chapter("factory", format!("{} devices are born at the factory.", planned.len())).await?;
     factory::offer(scene).await?;
     factory::bear_all(scene, &planned).await?;
+    upgrade::lay_all(scene).await?;
     scene.chapter("discovery", format!("The operator trusts their maker, {MAKER}.")).await?;
     trust(scene).await?;
     announce(scene, &planned).await?;
@@ -56,6 +57,8 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     configuration::drift(scene).await?;
     scene.step(format!("{guarded} gets a configuration with which it cannot reach its hub.")).await?;
     configuration::go_astray(scene).await?;
+    scene.chapter("upgrade", "1.1 is published and rolled out in waves.".into()).await?;
+    upgrade::roll_out(scene).await?;
     let retired = scene.plan.retired();
     let text = format!("{} is retired: {WHY_RETIRED}.", planned[retired].name);
     scene.chapter("end-of-life", text).await?;

@@ -45,15 +45,17 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
             "journal_entries",
             "onboarded",
             "retired",
+            "rollout_stopped",
             "seed",
             "story_ends_before",
+            "upgraded",
             "wall_s"
         ]
     );
     let held = summary["invariants"].as_object().expect("an object");
     assert_eq!(held.len(), invariants().len());
     assert!(held.values().all(|holds| *holds == true), "{held:?}");
-    assert_eq!((&summary["seed"], &summary["story_ends_before"]), (&3.into(), &"upgrade".into()));
+    assert_eq!((&summary["seed"], &summary["story_ends_before"]), (&3.into(), &"quarantine".into()));
     assert!(summary["hub_rss_bytes"].as_u64().is_some_and(|bytes| bytes > 1_000_000));
 
     let operator = data.join("operator");
@@ -70,6 +72,7 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
     assert_eq!((count("expected"), &summary["devices"]), (3, &5.into()), "half of them are announced");
     assert_eq!((count("discovered"), count("admitted"), count("enrolled")), (5, 5, 5));
     assert_eq!(summary["onboarded"], 5);
+    assert_eq!((&summary["upgraded"], &summary["rollout_stopped"]), (&5.into(), &true.into()));
     assert_eq!(summary["retired"], count("retired") - count("claimed"));
     run(&["audit", "verify", "--data", text(&operator)]).exits(0);
     run(&["check", "--data", text(&operator)]).exits(0);

@@ -1,0 +1,261 @@
+//! Firmware: born with 1.0; 1.1 goes out in waves, fails on some devices and is stopped by rule; 1.2 finishes;
+//! an older one is refused by a device that it is offered to.
+use super::device::{DeviceFolder, certificate};
+use super::factory::PRODUCT;
+use super::invariants::{held, said};
+use super::scene::Scene;
+use super::story::MAKER;
+use crate::failure::{Failure, failed};
+use crate::limits::{DEMO_FIRMWARE_BYTES_MAX, DEMO_PUBLISH_SECONDS_MAX, DEMO_ROLLOUT_SECONDS_MAX};
+use agent::upgrade::{ByRange, Device, Record, Slot, Source, lay};
+use fleet::provisioning::release::door::{COMPONENT, envelope_path};
+use io::files::{read_limited, write_atomic};
+use io::http::client::Dialer;
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+use std::time::Duration;
+use wire::control::BLOBS_PATH;
+use wire::digest::{hex, sha256};
+use wire::suit::{ComponentId, Uuid};
+
+/// Whose vendor ID the devices have.
+const VENDOR: &str = "lumen.example";
+/// In the folder of a device of the hardware on which 1.1 hangs.
+const REVISION_B: &str = "revision-b";
+/// How many devices have that hardware.
+const FLAWED: usize = 2;
+/// After so long a device that says nothing counts as failed.
+const DEADLINE_SECONDS: u32 = 60;
+/// So many failures stop a rollout.
+const STOP_AFTER: usize = 2;
+
+/// Firmware that answers when it is asked for its health.
+const GOOD: &str = "while read -r line; do [ \"$line\" = health ] && echo healthy; done\n";
+/// Firmware that hangs on revision B.
+const HANGS: &str = "[ -e ../../revision-b ] && exec sleep 3600\n";
+
+fn image(version: &str) -> Vec<u8> {
+    let hangs = if version == "1.1" { HANGS } else { "" };
+    format!("#!/bin/sh\n# lamp-7 {version}\n{hangs}{GOOD}").into_bytes()
+}
+
+/// What every device is to a manifest: it came with that from its factory.
+///
+/// # Errors
+/// [`Failure::Failed`] when the maker's certificate cannot be read.
+pub fn device(scene: &Scene) -> Result<Device, Failure> {
+    let path = scene.manufacturer.folder.join("signer.pem");
+    let author = certificate(&path)?.ok_or_else(|| failed(format!("there is no {}", path.display())))?;
+    let vendor_id = Uuid::of_vendor(VENDOR);
+    Ok(Device {
+        authors: vec![author.public_key().clone()],
+        component: ComponentId(vec![COMPONENT.as_bytes().to_vec()]),
+        vendor_id,
+        class_id: vendor_id.of_class(PRODUCT),
+        device_id: None,
+    })
+}
+
+/// The manufacturer publishes a version, and its number is answered.
+async fn publish(scene: &mut Scene, version: &str) -> Result<Json, Failure> {
+    let published = |releases: &Json| {
+        let items = releases["items"].as_array().into_iter().flatten();
+        items.clone().find(|one| one["version"] == version && one["way_back"] == false).cloned()
+    };
+    let list = json!({"product": PRODUCT});
+    if published(&scene.manufacturer.call("product releases", list.clone()).await?).is_none() {
+        let image = scene.manufacturer.put_blob(&image(version)).await?;
+        let release = json!({"product": PRODUCT, "version": version, "image": image, "vendor": VENDOR});
+        scene.manufacturer.call("release publish", release).await?;
+    }
+    let signed = |releases: &Json| published(releases).is_some_and(|one| one["envelope"] != "");
+    let within = Duration::from_secs(DEMO_PUBLISH_SECONDS_MAX);
+    let releases = scene.manufacturer.until("product releases", list, within, signed).await?;
+    published(&releases).ok_or_else(|| failed(format!("{version} was not published")))
+}
+
+/// The factory lays 1.0 into every device that has no firmware.
+///
+/// # Errors
+/// [`Failure`], as the hub or the disk says it.
+pub async fn lay_all(scene: &mut Scene) -> Result<(), Failure> {
+    let release = publish(scene, "1.0").await?;
+    let envelope = scene.manufacturer.blob(release["envelope"].as_str().unwrap_or_default()).await?;
+    let device = device(scene)?;
+    for planned in scene.plan.list() {
+        let folder = scene.device_folder(&planned)?;
+        if !folder.path().join("slots/state").exists() {
+            lay(folder.path(), &device, &envelope, &image("1.0")).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// A device's way to payloads: its own hub, which has every image that it offers. It shows its LDevID.
+pub struct FromHub {
+    /// The device's folder.
+    pub folder: PathBuf,
+    /// Where the hub is.
+    pub hub: String,
+}
+
+impl Source for FromHub {
+    async fn piece(&self, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+        let folder = DeviceFolder::at(self.folder.clone());
+        let (_, identity) = folder.ldevid().map_err(said)?;
+        let pinned = folder.pinned().map_err(said)?.ok_or("the device knows no domain yet")?;
+        let tls = io::tls::client::anchored(&[pinned.der().to_vec()], Some(&identity));
+        let digest = uri.rsplit('/').next().unwrap_or_default();
+        let from_hub = ByRange::new(Dialer::new(tls.map_err(|why| why.to_string())?));
+        from_hub.piece(&format!("{}{BLOBS_PATH}{digest}", self.hub), offset, length).await
+    }
+}
+
+/// 1.1 goes out and is stopped; 1.2 goes out; an older one is refused.
+///
+/// # Errors
+/// [`Failure`], as a hub says it, or when something else comes of it.
+pub async fn roll_out(scene: &mut Scene) -> Result<(), Failure> {
+    let first = fetch(scene, "1.1").await?;
+    let flawed = mark_flawed(scene, &first).await?;
+    let outcome = start(scene, json!({"release": first, "waves": "1,5,rest"})).await?;
+    scene.rollout_stopped = outcome["phase"] == "stopped";
+    if scene.rollout_stopped != (flawed >= STOP_AFTER) {
+        return Err(failed(format!("{flawed} devices cannot run 1.1, and the rollout ended so: {outcome}")));
+    }
+    if outcome["phase"] == "paused" {
+        // Too few devices for the rule to stop it; a person does.
+        let stop = json!({"rollout": first, "why": "1.1 hangs on revision B"});
+        scene.operator.call("rollout stop", stop).await?;
+    }
+    if scene.rollout_stopped {
+        let spared = outcome["spared"].as_i64().unwrap_or_default();
+        scene.tell(format!(
+            "  Stopped by rule: {}. {spared} devices were never offered it.",
+            outcome["why"]
+        ))?;
+    }
+    let way_back = json!({"product": PRODUCT, "way_back_to": "1.0"});
+    let second = fetch(scene, "1.2").await?;
+    let releases = scene.manufacturer.call("product releases", json!({"product": PRODUCT})).await?;
+    let has_way_back = |one: &Json| one["way_back"] == true;
+    if !releases["items"].as_array().into_iter().flatten().any(has_way_back) {
+        scene.manufacturer.call("release publish", way_back).await?;
+    }
+    scene.step("1.2 is published, with its signed way back, and rolled out.".into()).await?;
+    let outcome = start(scene, json!({"release": second, "waves": "1,5,rest"})).await?;
+    scene.upgraded = outcome["succeeded"].as_i64().unwrap_or_default();
+    if outcome["phase"] != "finished" {
+        return Err(failed(format!("1.2 did not finish: {outcome}")));
+    }
+    scene.tell(format!("  {} devices run 1.2.", scene.upgraded))?;
+    refuse_the_older(scene, &first).await
+}
+
+/// The operator's hub fetches a version of the maker's and verifies it.
+async fn fetch(scene: &mut Scene, version: &str) -> Result<String, Failure> {
+    let published = publish(scene, version).await?;
+    let number = published["sequence_number"].as_i64().unwrap_or_default();
+    let url = format!("{}{}", scene.manufacturer.ready.people, envelope_path(PRODUCT, number));
+    let name = format!("{PRODUCT}-{}", version.replace('.', "-"));
+    let fetch = json!({"url": url, "maker": MAKER, "name": name});
+    scene.operator.call_unless("release fetch", fetch, "release-known").await?;
+    let within = Duration::from_secs(DEMO_PUBLISH_SECONDS_MAX);
+    let over = |shown: &Json| shown["kept"] == true || shown["refused"] != "";
+    let shown = scene.operator.until("release show", json!({"release": name}), within, over).await?;
+    match shown["kept"] == true {
+        true => Ok(name),
+        false => Err(failed(format!("{version}: {}", shown["refused"]))),
+    }
+}
+
+/// Two devices of the second wave are of the hardware on which 1.1 hangs; how many there are is answered.
+async fn mark_flawed(scene: &mut Scene, release: &str) -> Result<usize, Failure> {
+    let dry_run = json!({"release": release, "waves": "1,5,rest", "dry_run": true});
+    let planned = scene.operator.call("rollout start", dry_run).await?;
+    let mut flawed = 0;
+    for device in scene.plan.list() {
+        let folder = scene.device_folder(&device)?;
+        let second = planned["waves"][1].as_array().into_iter().flatten().take(FLAWED);
+        let marked = folder.path().join(REVISION_B);
+        if second.into_iter().any(|name| *name == device.name.as_str()) && !marked.exists() {
+            write_atomic(&marked, b"", 0o600).map_err(failed)?;
+        }
+        flawed += usize::from(marked.exists());
+    }
+    Ok(flawed)
+}
+
+/// Starts a rollout, unless it was, and waits for its end.
+async fn start(scene: &mut Scene, mut rollout: Json) -> Result<Json, Failure> {
+    rollout["deadline_seconds"] = json!(DEADLINE_SECONDS);
+    rollout["stop_after"] = json!(STOP_AFTER);
+    let name = rollout["name"].as_str().or(rollout["release"].as_str()).unwrap_or_default().to_owned();
+    scene.operator.call_unless("rollout start", rollout, "rollout-known").await?;
+    let within = Duration::from_secs(DEMO_ROLLOUT_SECONDS_MAX);
+    let over = |shown: &Json| shown["phase"] != "running";
+    scene.operator.until("rollout show", json!({"rollout": name}), within, over).await
+}
+
+/// A manifest with a lower sequence number is offered once to a device, which refuses it.
+async fn refuse_the_older(scene: &mut Scene, older: &str) -> Result<(), Failure> {
+    let Some(one) = unflawed(scene)? else { return Ok(()) };
+    let again = json!({
+        "release": older, "name": "older", "devices": one, "waves": "rest", "even_if_refusable": true,
+    });
+    let outcome = match start(scene, again).await {
+        // It is retired in a story that is played again.
+        Err(Failure::Refused(no)) if no.code() == "rollout-empty" => return Ok(()),
+        outcome => outcome?,
+    };
+    if outcome["refused"] != 1 {
+        return Err(failed(format!("an older manifest was not refused: {outcome}")));
+    }
+    let devices = scene.operator.call("rollout devices", json!({"rollout": "older"})).await?;
+    scene.tell(format!("  1.1 is offered to {one} again, which refuses it: {}.", devices["items"][0]["why"]))
+}
+
+/// A device that stays at work and that 1.1 does not hang on.
+fn unflawed(scene: &Scene) -> Result<Option<String>, Failure> {
+    for (place, device) in scene.plan.list().into_iter().enumerate() {
+        let flawed = scene.device_folder(&device)?.path().join(REVISION_B).exists();
+        if place != scene.plan.retired() && !flawed {
+            return Ok(Some(device.name));
+        }
+    }
+    Ok(None)
+}
+
+/// Every device at work has the newest firmware in the slot that it runs from.
+pub async fn firmware_agrees(scene: &mut Scene) -> Result<(), String> {
+    let wanted = hex(&sha256(&image("1.2")));
+    let listed = scene.all("device list").await.map_err(said)?;
+    for device in scene.plan.list() {
+        let is_it = |one: &&Json| one["serial_number"] == device.serial_number.as_str();
+        if listed.iter().find(is_it).is_none_or(|one| one["stage"] != "operational") {
+            continue;
+        }
+        let (_, image) = running(&scene.device_folder(&device).map_err(said)?).map_err(said)?;
+        held(hex(&sha256(&image)) == wanted, || format!("{} does not have 1.2", device.name))?;
+    }
+    Ok(())
+}
+
+/// The image of the slot that a device runs from, and where it is.
+fn running(folder: &DeviceFolder) -> Result<(PathBuf, Vec<u8>), Failure> {
+    let slots = folder.path().join("slots");
+    let state = read_limited(&slots.join("state"), DEMO_FIRMWARE_BYTES_MAX).map_err(failed)?;
+    let record = Record::from_text(&String::from_utf8_lossy(&state)).map_err(failed)?;
+    let slot = record.confirmed.map_or(Slot::A, |(slot, _)| slot);
+    let path = slots.join(slot.name()).join("image");
+    let image = read_limited(&path, DEMO_FIRMWARE_BYTES_MAX).map_err(failed)?;
+    Ok((path, image))
+}
+
+/// One byte of a device's firmware is changed.
+pub async fn change_a_byte(scene: &mut Scene) -> Result<(), Failure> {
+    let place = (0..scene.devices.len()).find(|place| *place != scene.plan.retired()).unwrap_or_default();
+    let (path, mut image) = running(&scene.device_folder(&scene.plan.list()[place])?)?;
+    image[10] ^= 1;
+    write_atomic(&path, &image, 0o700).map_err(failed)
+}
