@@ -7,14 +7,13 @@ use super::scene::Scene;
 use super::story::MAKER;
 use crate::failure::{Failure, failed};
 use crate::limits::{DEMO_FIRMWARE_BYTES_MAX, DEMO_PUBLISH_SECONDS_MAX, DEMO_ROLLOUT_SECONDS_MAX};
-use agent::upgrade::{ByRange, Device, Record, Slot, Source, lay};
+use agent::upgrade::{AtHub, Device, Image, Record, Slot, Source, lay};
 use fleet::provisioning::release::door::{COMPONENT, envelope_path};
 use io::files::{read_limited, write_atomic};
 use io::http::client::Dialer;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::time::Duration;
-use wire::control::BLOBS_PATH;
 use wire::digest::{hex, sha256};
 use wire::suit::{ComponentId, Uuid};
 
@@ -100,14 +99,13 @@ pub struct FromHub {
 }
 
 impl Source for FromHub {
-    async fn piece(&self, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
         let folder = DeviceFolder::at(self.folder.clone());
         let (_, identity) = folder.ldevid().map_err(said)?;
         let pinned = folder.pinned().map_err(said)?.ok_or("the device knows no domain yet")?;
         let tls = io::tls::client::anchored(&[pinned.der().to_vec()], Some(&identity));
-        let digest = uri.rsplit('/').next().unwrap_or_default();
-        let from_hub = ByRange::new(Dialer::new(tls.map_err(|why| why.to_string())?));
-        from_hub.piece(&format!("{}{BLOBS_PATH}{digest}", self.hub), offset, length).await
+        let dialer = Dialer::new(tls.map_err(|why| why.to_string())?);
+        AtHub::new(&self.hub, dialer).piece(image, offset, length).await
     }
 }
 
