@@ -66,7 +66,7 @@ fn child_with_a_limit() {
     let store = world.store();
     let before = getrlimit(Resource::Fsize);
     let limit = |current| setrlimit(Resource::Fsize, Rlimit { current, ..before }).expect("a limit");
-    limit(Some(600_000));
+    limit(Some(1_000_000));
     play(&store, || limit(before.current));
 }
 
@@ -85,14 +85,14 @@ fn a_small_disk_is_full() {
     let name = "a small disk";
     let folder = tempfile::tempdir().expect("a folder");
     let mount =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(folder.path()).output();
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(folder.path()).output();
     match mount {
         Ok(output) if output.status.success() => {}
         _ => return skip(name, "mounting a tmpfs needs root"),
     }
     let small = Small(folder.path());
     let filler = folder.path().join("filler");
-    std::fs::write(&filler, vec![0; 400_000]).expect("a filler");
+    std::fs::write(&filler, vec![0; 1_000_000]).expect("a filler");
     let world = World::sqlite();
     let place = Place::Sqlite(folder.path().join("steward.db"));
     let store = Store::open(Settings { place, ..world.settings() }).expect("open");
