@@ -19,7 +19,9 @@ use wire::Signer;
 
 /// How often a moved lane gets a signed checkpoint.
 const CHECKPOINT_EVERY_SECONDS: u64 = 60;
-/// How often it is noted when devices were last heard of, and what is tried in vain is given up.
+/// How often what is tried in vain is followed by what is next.
+const TRIES_EVERY_SECONDS: u64 = 1;
+/// How often it is noted when devices were last heard of.
 const CONTACT_EVERY_SECONDS: u64 = 5;
 /// How often old idempotency keys are forgotten, and blobs that nobody holds.
 const FORGET_EVERY_SECONDS: u64 = 3_600;
@@ -35,6 +37,8 @@ pub async fn run(
 ) {
     let mut contact = interval(Duration::from_secs(CONTACT_EVERY_SECONDS));
     contact.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tries = interval(Duration::from_secs(TRIES_EVERY_SECONDS));
+    tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checkpoint = interval(Duration::from_secs(CHECKPOINT_EVERY_SECONDS));
     let mut forget = interval(Duration::from_secs(FORGET_EVERY_SECONDS));
     checkpoint.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -48,10 +52,8 @@ pub async fn run(
                 let signed = sign_heads(&desk, signer.as_ref(), &organisation, &mut signed).await;
                 ("checkpoint", signed.and(expired))
             }
-            _ = contact.tick() => {
-                let noted = check_ins.note(&desk, &organisation).await;
-                ("contact", noted.and(checkin::try_on(&desk, &organisation).await))
-            }
+            _ = contact.tick() => ("contact", check_ins.note(&desk, &organisation).await),
+            _ = tries.tick() => ("tries", checkin::try_on(&desk, &organisation).await),
             _ = forget.tick() => {
                 let session = Session::of_hub("forget-keys", organisation.clone());
                 let forgotten = desk.own(&session, ForgetKeys {}).await.map(drop);

@@ -56,3 +56,5 @@ pub const BACKUP_INDEX_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// How long a plan of the demo may take to be made anew.
 pub const DEMO_PLAN_SECONDS_MAX: u64 = 20;
+/// How long a device of the demo is waited for that is held, mended or given up.
+pub const DEMO_RESPONSE_SECONDS_MAX: u64 = 120;

@@ -147,6 +147,24 @@ impl Told {
     }
 }
 
+/// A packet of the story, as hexadecimal digits; of the device whose packets are told, or of another one that
+/// is at [`OTHER`].
+///
+/// # Errors
+/// [`Failure::Failed`] when the story has no such packet.
+pub fn recorded(what: &str, of_other: bool) -> Result<String, Failure> {
+    let told = TOLD.iter().find(|told| told.what == what);
+    let mut frame = told.ok_or_else(|| failed(format!("the story has no packet called {what}")))?.frame()?;
+    if of_other {
+        let (address, mac) = OTHER;
+        (frame.source, frame.source_mac) = (address.parse().map_err(failed)?, mac.parse().map_err(failed)?);
+    }
+    Ok(hex(&frame.octets().unwrap_or_default()))
+}
+
+/// Where another device is: its address, and its Ethernet address.
+pub const OTHER: (&str, &str) = ("192.0.2.10", "02:00:5e:00:53:10");
+
 /// Registers the hosts that descriptions name, and says where the device is.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ pub const FIRST: &str = "{\"interval\":60}";
 /// What the operator wants of every device.
 const WANTED: &str = "{\"interval\":30}";
 /// What somebody at the device makes of it.
-const BY_HAND: &str = "{\"interval\":30,\"by\":\"hand\"}";
+pub const BY_HAND: &str = "{\"interval\":30,\"by\":\"hand\"}";
 /// With this no device finds its hub: nobody listens there.
 const AWAY: &str = "{\"hub\":\"https://127.0.0.1:1\",\"interval\":30}";
 /// How long a device tries a configuration with which it cannot reach its hub.
@@ -42,7 +42,7 @@ async fn at_work(scene: &mut Scene) -> Result<Vec<AtWork>, Failure> {
 }
 
 /// Asks for a device's configuration until `good` takes it.
-async fn until(scene: &mut Scene, device: &str, good: impl Fn(&Json) -> bool) -> Result<Json, Failure> {
+pub async fn until(scene: &mut Scene, device: &str, good: impl Fn(&Json) -> bool) -> Result<Json, Failure> {
     let end = Instant::now() + Duration::from_secs(DEMO_CONFIGURATION_SECONDS_MAX);
     loop {
         let shown = match scene.operator.call("configuration show", json!({"device": device})).await {

@@ -137,7 +137,7 @@ pub async fn at_rest(
 }
 
 /// Puts `new` in the place of every `old` in the file for which the byte before it is `meant`.
-fn patch(database: PathBuf, old: &str, new: &str, meant: fn(u8) -> bool) -> Result<(), Failure> {
+pub fn patch(database: PathBuf, old: &str, new: &str, meant: fn(u8) -> bool) -> Result<(), Failure> {
     // Opening and closing it folds the write-ahead log into the file.
     write(database.clone(), &mut |_| Ok(()))?;
     let mut bytes = io::files::read_limited(&database, DEMO_DATABASE_BYTES_MAX).map_err(failed)?;

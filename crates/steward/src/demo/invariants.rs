@@ -2,7 +2,7 @@
 //! be made false.
 use super::scene::Scene;
 use super::story::expectation;
-use super::{access, configuration, damage, damage_joined, imprinted, joined, upgrade};
+use super::{access, configuration, damage, damage_joined, imprinted, joined, response, upgrade};
 use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::settings::READY_FILE;
@@ -132,6 +132,26 @@ pub const INVARIANTS: &[Invariant] = &[
         damage: |s| Box::pin(upgrade::change_a_byte(s)),
     },
     Invariant {
+        name: "held-are-narrow",
+        check: |s| Box::pin(response::held_are_narrow(s)),
+        damage: |s| Box::pin(response::widen_the_plans(s)),
+    },
+    Invariant {
+        name: "described-makes-no-finding",
+        check: |s| Box::pin(response::described_makes_no_finding(s)),
+        damage: |s| Box::pin(access::forget_who_answers(s)),
+    },
+    Invariant {
+        name: "given-up-once",
+        check: |s| Box::pin(response::given_up_once(s)),
+        damage: |s| Box::pin(response::give_up_another(s)),
+    },
+    Invariant {
+        name: "posts-held-once",
+        check: |s| Box::pin(response::posts_held_once(s)),
+        damage: |s| Box::pin(response::leave_the_post(s)),
+    },
+    Invariant {
         name: "retired-get-no-byte",
         check: |s| Box::pin(joined::retired_get_no_byte(s)),
         damage: |s| Box::pin(damage_joined::revive_an_ldevid(s)),
@@ -207,7 +227,10 @@ async fn counts_equal_journal(scene: &mut Scene) -> Result<(), String> {
             "expected" | "claimed" => "expected",
             "discovered" => "discovered",
             "admitted" => "onboarding",
-            "enrolled" => "operational",
+            "enrolled" | "healed" => "operational",
+            "held" | "given-up" => "quarantined",
+            "remediation-begun" => "remediation",
+            "released" => "operational",
             "retired" => "retired",
             "renamed" => continue,
             other => return Err(format!("an event that the story does not tell: {other}")),

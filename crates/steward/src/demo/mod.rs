@@ -4,7 +4,8 @@
 //! `plan.rs` says which devices there are, `hubs.rs` runs the hubs, `story.rs` plays, `factory.rs` bears
 //! the devices and `site.rs` runs them, each in the folder of `device.rs`. `invariants.rs` lists what
 //! must hold afterwards (`joined.rs`: of births and certificates; `imprinted.rs`:
-//! of vouchers; `access.rs`: of plans; `configuration.rs`: of configurations), and `damage.rs` and
+//! of vouchers; `access.rs`: of plans; `configuration.rs`: of configurations; `response.rs`: of
+//! quarantine and posts), and `damage.rs` and
 //! `damage_joined.rs` make each of it false, once, on demand.
 mod access;
 mod configuration;
@@ -17,6 +18,7 @@ mod imprinted;
 mod invariants;
 mod joined;
 mod plan;
+mod response;
 mod scene;
 mod site;
 mod story;
@@ -187,10 +189,15 @@ async fn tell(scene: &mut Scene, words: &DemoWords, begin: Instant) -> Result<Js
 async fn summary(scene: &mut Scene, invariants: Map<String, Json>, begin: Instant) -> Result<Json, Failure> {
     let counts = scene.operator.call("device count", json!({})).await?;
     let entries = scene.export().await?;
-    let onboarded: BTreeSet<&str> = entries.iter().filter(|e| is_enrolment(e)).filter_map(subject).collect();
+    let count = |room, event| {
+        let told = entries.iter().filter(|entry| tells(entry, room, event));
+        told.filter_map(subject).collect::<BTreeSet<&str>>().len()
+    };
     Ok(json!({
         "devices": counts["total"],
-        "onboarded": onboarded.len(),
+        "onboarded": count("device", "enrolled"),
+        "quarantined": count("device", "held"),
+        "replaced": count("remediation", "took-over"),
         "retired": counts["retired"],
         "access": scene.access,
         "upgraded": scene.upgraded,
@@ -205,10 +212,10 @@ async fn summary(scene: &mut Scene, invariants: Map<String, Json>, begin: Instan
     }))
 }
 
-/// Whether an entry says that a device came to work.
-fn is_enrolment(entry: &Json) -> bool {
+/// Whether an entry tells of this event in this room.
+fn tells(entry: &Json, room: &str, event: &str) -> bool {
     let detail = entry["detail"].as_str().unwrap_or_default();
-    entry["room"] == "device" && serde_json::from_str::<Json>(detail).is_ok_and(|e| e["event"] == "enrolled")
+    entry["room"] == room && serde_json::from_str::<Json>(detail).is_ok_and(|e| e["event"] == event)
 }
 
 fn subject(entry: &Json) -> Option<&str> {

@@ -106,6 +106,18 @@ impl Plan {
         self.claimed().unwrap_or(0)
     }
 
+    /// The one that is broken for good and the one that takes over its post, if there are four.
+    pub fn broken_and_spare(self) -> Option<(usize, usize)> {
+        let after = |more| (self.retired() + more) % self.devices as usize;
+        (self.devices > 3).then(|| (after(2), after(3)))
+    }
+
+    /// The one that sends what it should not: another one than the guarded one if there are five.
+    pub fn wounded(self) -> usize {
+        let other = (self.retired() + 4) % self.devices as usize;
+        if self.devices > 4 { other } else { self.guarded() }
+    }
+
     /// The one that is retired and claimed anew, if there are two.
     pub fn claimed(self) -> Option<usize> {
         (self.devices > 1).then(|| (self.retired() + 1) % self.devices as usize)

@@ -9,7 +9,7 @@ use agent::shell::FirmwareLink;
 use agent::upgrade::{Device, Patience, keep};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,12 +28,13 @@ const HEALTH_MILLIS: u64 = 2_000;
 pub struct Site {
     agents: JoinSet<Result<(), String>>,
     stop: watch::Sender<bool>,
+    stopped: watch::Sender<BTreeSet<PathBuf>>,
 }
 
 impl Site {
     /// A site without devices.
     pub fn new() -> Self {
-        Site { agents: JoinSet::new(), stop: watch::Sender::new(false) }
+        Site { agents: JoinSet::new(), stop: watch::Sender::new(false), stopped: watch::Sender::default() }
     }
 
     /// Switches a device on: its agent, and what keeps its firmware.
@@ -47,7 +48,7 @@ impl Site {
         let report = Some(Arc::new(report));
         let firmware = agent::upgrade::Settings { patience, report, ..agent::upgrade::Settings::new(device) };
         let source = FromHub { folder: folder.clone(), hub: registrar.to_owned() };
-        let (stopped, keeper_stopped) = (self.stopped(), self.stopped());
+        let (stopped, keeper_stopped) = (self.stopped(&folder), self.stopped(&folder));
         let named = folder.clone();
         self.agents.spawn(async move {
             let run = agent::run(&named, agent, stopped).await;
@@ -59,12 +60,24 @@ impl Site {
         });
     }
 
-    fn stopped(&self) -> impl Future<Output = ()> + use<> {
-        let mut stop = self.stop.subscribe();
+    /// Until all are to stop, or the device in `folder` is.
+    fn stopped(&self, folder: &Path) -> impl Future<Output = ()> + use<> {
+        let (mut stop, mut stopped) = (self.stop.subscribe(), self.stopped.subscribe());
+        let own = folder.to_owned();
         async move {
             // Nobody left to say it is the same.
-            let _ = stop.wait_for(|stop| *stop).await;
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => {}
+                _ = stopped.wait_for(|stopped| stopped.contains(&own)) => {}
+            }
         }
+    }
+
+    /// Switches one device off for good.
+    pub fn stop(&mut self, folder: &Path) {
+        self.stopped.send_modify(|stopped| {
+            stopped.insert(folder.to_owned());
+        });
     }
 
     /// Says why a device does not run any more.
@@ -73,6 +86,7 @@ impl Site {
             None => Ok(()),
             Some(Ok(Err(why))) => Err(failed(why)),
             Some(Err(why)) => Err(failed(why)),
+            Some(Ok(Ok(()))) if !self.stopped.borrow().is_empty() => Ok(()),
             Some(Ok(Ok(()))) => Err(failed("a device ended before it was told to")),
         }
     }
@@ -139,7 +153,8 @@ pub async fn admit_all(scene: &mut Scene) -> Result<(), Failure> {
 async fn is_done(scene: &mut Scene) -> Result<bool, Failure> {
     let counts = scene.operator.call("device count", json!({})).await?;
     let count = |stage: &str| counts[stage].as_u64().unwrap_or_default();
-    Ok(count("operational") + count("retired") == u64::from(scene.plan.devices))
+    let held = count("quarantined") + count("remediation");
+    Ok(count("operational") + held + count("retired") == u64::from(scene.plan.devices))
 }
 
 async fn admit(scene: &mut Scene, device: &Json) -> Result<(), Failure> {

@@ -4,7 +4,7 @@
 use super::device::certificate;
 use super::plan::Planned;
 use super::scene::Scene;
-use super::{access, configuration, factory, site, upgrade};
+use super::{access, configuration, factory, response, site, upgrade};
 use crate::failure::{Failure, failed};
 use serde_json::{Value as Json, json};
 
@@ -59,6 +59,11 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     configuration::go_astray(scene).await?;
     scene.chapter("upgrade", "1.1 is published and rolled out in waves.".into()).await?;
     upgrade::roll_out(scene).await?;
+    let text = format!("{} sends packets:", planned[scene.plan.wounded()].name);
+    scene.chapter("response", text).await?;
+    response::outside(scene).await?;
+    scene.step("One device does not answer any more.".into()).await?;
+    response::broken(scene).await?;
     let retired = scene.plan.retired();
     let text = format!("{} is retired: {WHY_RETIRED}.", planned[retired].name);
     scene.chapter("end-of-life", text).await?;
@@ -103,7 +108,8 @@ async fn meet(scene: &mut Scene, planned: &[Planned]) -> Result<(), Failure> {
         let found = listed.iter().find(|one| one["serial_number"] == device.serial_number.as_str());
         let found = found.ok_or_else(|| failed(format!("{} did not come", device.serial_number)))?;
         let id = found["device"].as_str().ok_or_else(|| failed("the hub answered no id"))?.to_owned();
-        if found["name"] != device.name.as_str() {
+        // One that took over a post has its name from there.
+        if found["name"].as_str().is_some_and(|name| name.starts_with(&format!("{MAKER}-"))) {
             scene.operator.call("device rename", json!({"device": id, "name": device.name})).await?;
             scene.written.push(("device rename", id.clone()));
         }

@@ -44,6 +44,8 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
             "invariants",
             "journal_entries",
             "onboarded",
+            "quarantined",
+            "replaced",
             "retired",
             "rollout_stopped",
             "seed",
@@ -74,6 +76,9 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
     assert_eq!(summary["onboarded"], 5);
     assert_eq!((&summary["upgraded"], &summary["rollout_stopped"]), (&5.into(), &true.into()));
     assert_eq!(summary["retired"], count("retired") - count("claimed"));
+    assert_eq!((count("held"), count("given-up"), &summary["quarantined"]), (1, 1, &1.into()));
+    let taken = |e: &&Json| e["detail"].as_str().is_some_and(|d| d.starts_with(r#"{"event":"took-over""#));
+    assert_eq!((entries.iter().filter(taken).count(), &summary["replaced"]), (1, &1.into()));
     run(&["audit", "verify", "--data", text(&operator)]).exits(0);
     run(&["check", "--data", text(&operator)]).exits(0);
     openssl_accepts_what_it_leaves(&data);

@@ -1,0 +1,263 @@
+//! Quarantine and remediation: one device sends what its description does not allow, is held and mended; one
+//! is broken for good, is given up in time, and a spare takes its post.
+use super::access::{OTHER, recorded};
+use super::configuration::{BY_HAND, until};
+use super::damage::{at_rest, patch};
+use super::invariants::{ask, held, said};
+use super::scene::Scene;
+use crate::failure::{Failure, failed, usage};
+use crate::limits::DEMO_RESPONSE_SECONDS_MAX;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How a device is mended that was changed by somebody.
+const RESTORE: &str = "re-apply-configuration:3:60,give-up";
+/// How it is tried to mend one that is broken for good: two short tries.
+const IN_VAIN: &str = "re-apply-configuration:2:1,give-up";
+/// Between two looks at what came of it.
+const LOOK_MILLIS: u64 = 50;
+/// A packet that its description allows, and one that it does not.
+const DESCRIBED: &str = "a question for a name";
+const OUTSIDE: &str = "a connection to a stranger";
+
+async fn stage(scene: &mut Scene, device: &str) -> Result<String, Failure> {
+    let shown = scene.operator.call("device show", json!({"device": device})).await?;
+    Ok(shown["stage"].as_str().unwrap_or_default().into())
+}
+
+/// Asks `operation` about a device until `good` takes the answer.
+async fn comes(
+    scene: &mut Scene,
+    operation: &str,
+    device: &str,
+    good: impl Fn(&Json) -> bool,
+) -> Result<(), Failure> {
+    let end = Instant::now() + Duration::from_secs(DEMO_RESPONSE_SECONDS_MAX);
+    loop {
+        let shown = scene.operator.call(operation, json!({"device": device})).await?;
+        if good(&shown) {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err(failed(format!("`{operation}` of {device} did not come so far: {shown}")));
+        }
+        scene.check()?;
+        sleep(Duration::from_millis(LOOK_MILLIS)).await;
+    }
+}
+
+async fn do_to(
+    scene: &mut Scene,
+    operation: &'static str,
+    device: &str,
+    more: Json,
+) -> Result<Json, Failure> {
+    let mut arguments = json!({"device": device});
+    if let (Some(all), Some(more)) = (arguments.as_object_mut(), more.as_object()) {
+        all.extend(more.clone());
+    }
+    let answer = scene.operator.call(operation, arguments).await?;
+    scene.written.push((operation, device.to_owned()));
+    Ok(answer)
+}
+
+async fn findings(scene: &mut Scene, settled: bool) -> Result<Vec<Json>, Failure> {
+    let listed = scene.operator.call("finding list", json!({"settled": settled, "limit": 500})).await?;
+    Ok(listed["items"].as_array().cloned().unwrap_or_default())
+}
+
+/// A device sends packets; the one that its description does not allow has it held, and it is mended.
+///
+/// # Errors
+/// [`Failure`], as the hub says it, or when something takes too long.
+pub async fn outside(scene: &mut Scene) -> Result<(), Failure> {
+    let place = scene.plan.wounded();
+    let id = scene.devices[place].clone();
+    let known = findings(scene, true).await?.iter().any(|found| found["device"] == id.as_str());
+    let stands = stage(scene, &id).await?;
+    if stands == "retired" || known && stands == "operational" {
+        return Ok(());
+    }
+    if stands == "operational" {
+        locate(scene, &id).await?;
+        let folder = scene.device_folder(&scene.plan.list()[place])?;
+        let described = observe(scene, &id, DESCRIBED).await?;
+        scene.tell(format!("  {DESCRIBED}: {}, no finding", described["by"]))?;
+        folder.put_configuration(BY_HAND)?;
+        until(scene, &id, |shown| shown["drifted"] == true && shown["difference"] != "").await?;
+        let seen = observe(scene, &id, OUTSIDE).await?;
+        scene.written.push(("quarantine observe", id.clone()));
+        scene.step(format!("  {OUTSIDE}: {}, a finding; it is held: {}", seen["by"], seen["level"])).await?;
+        comes(scene, "access plan", &id, is_narrow).await?;
+        let verdict = judge(scene, &id, DESCRIBED).await?;
+        scene.step(format!("  Its plan is narrow now; {DESCRIBED}: {}", verdict["by"])).await?;
+    }
+    if stage(scene, &id).await? == "quarantined" {
+        do_to(scene, "remediation begin", &id, json!({"playbook": RESTORE})).await?;
+    }
+    comes(scene, "device show", &id, |shown| shown["stage"] == "operational").await?;
+    comes(scene, "access plan", &id, |plan| !is_narrow(plan)).await?;
+    scene.tell("  Its playbook gave it back its configuration, and it was released.".into())
+}
+
+fn is_narrow(plan: &Json) -> bool {
+    plan["plan"].as_str().is_some_and(|text| text.contains(r#""level":""#))
+}
+
+/// The device has an address of its own, and its plan knows it.
+async fn locate(scene: &mut Scene, device: &str) -> Result<(), Failure> {
+    if scene.plan.wounded() == scene.plan.guarded() {
+        return Ok(());
+    }
+    let (address, mac) = OTHER;
+    let location = json!({"device": device, "addresses": address, "macs": mac});
+    scene.operator.call("access locate", location).await?;
+    comes(scene, "access plan", device, |plan| plan["plan"].as_str().is_some_and(|it| it.contains(mac))).await
+}
+
+/// A packet of a device.
+fn packet_of(scene: &Scene, device: &str, what: &str) -> Result<Json, Failure> {
+    let packet = recorded(what, device != scene.devices[scene.plan.guarded()])?;
+    Ok(json!({"device": device, "packet": packet}))
+}
+
+async fn observe(scene: &mut Scene, device: &str, what: &str) -> Result<Json, Failure> {
+    let packet = packet_of(scene, device, what)?;
+    scene.operator.call("quarantine observe", packet).await
+}
+
+async fn judge(scene: &mut Scene, device: &str, what: &str) -> Result<Json, Failure> {
+    let packet = packet_of(scene, device, what)?;
+    scene.operator.call("access judge", packet).await
+}
+
+/// A device is switched off for good: it is given up after its tries, and a spare takes over its post.
+///
+/// # Errors
+/// As [`outside`].
+pub async fn broken(scene: &mut Scene) -> Result<(), Failure> {
+    let Some((broken, spare)) = scene.plan.broken_and_spare() else {
+        return scene.tell("  For one to be broken and replaced, four devices are needed.".into());
+    };
+    let (old, new) = (scene.devices[broken].clone(), scene.devices[spare].clone());
+    let shown = scene.operator.call("remediation show", json!({"device": new})).await?;
+    if shown["stands_for"] == old.as_str() {
+        return Ok(());
+    }
+    let planned = scene.plan.list().swap_remove(broken);
+    let folder = scene.device_folder(&planned)?;
+    scene.site.stop(folder.path());
+    if stage(scene, &old).await? == "operational" {
+        do_to(scene, "remediation begin", &old, json!({"playbook": IN_VAIN})).await?;
+    }
+    comes(scene, "device show", &old, |shown| shown["stage"] == "quarantined").await?;
+    scene.step(format!("  {} was tried twice in vain, and is given up.", planned.name)).await?;
+    comes(scene, "access plan", &old, is_narrow).await?;
+    do_to(scene, "device replace", &old, json!({"by": new})).await?;
+    until(scene, &new, |shown| shown["ordered"] == 0).await?;
+    scene.tell(format!("  A spare is {} now, with its configuration.", planned.name))
+}
+
+/// The events of a room in the operator's journal: subject and event.
+async fn told(scene: &mut Scene, room: &str) -> Result<Vec<(String, Json)>, String> {
+    let entries = scene.export().await.map_err(said)?;
+    let of_room = entries.iter().filter(|entry| entry["room"] == room);
+    let event = |entry: &Json| {
+        let event = serde_json::from_str(entry["detail"].as_str()?).ok()?;
+        Some((entry["subject"].as_str()?.to_owned(), event))
+    };
+    Ok(of_room.filter_map(event).collect())
+}
+
+/// Who is held has a plan in which nothing of a description stands.
+pub async fn held_are_narrow(scene: &mut Scene) -> Result<(), String> {
+    for device in scene.all("device list").await.map_err(said)? {
+        if device["stage"] != "quarantined" {
+            continue;
+        }
+        let taken = ask(scene, "access plan", json!({"device": device["device"]})).await?;
+        held(is_narrow(&taken), || format!("{} is held, and its plan is wide", device["name"]))?;
+        let plan: Json =
+            serde_json::from_str(taken["plan"].as_str().unwrap_or_default()).map_err(|e| e.to_string())?;
+        for entry in plan["entries"].as_array().into_iter().flatten() {
+            let id = entry["id"].as_str().unwrap_or_default();
+            let own = id.starts_with("steward/") || id == "rfc8520/dns";
+            held(own, || format!("{} is held, and its plan has {id}", device["name"]))?;
+        }
+    }
+    Ok(())
+}
+
+/// An entry of every plan is called as if it came from a description.
+pub async fn widen_the_plans(scene: &mut Scene) -> Result<(), Failure> {
+    if scene.plan.broken_and_spare().is_none() {
+        return Err(usage("for a device to be held at the end, four devices are needed"));
+    }
+    at_rest(scene, |database| patch(database, r#""id":"steward/hub""#, r#""id":"maker's/hub""#, |_| true))
+        .await
+}
+
+/// What is described makes no finding, and every finding is of what is not.
+pub async fn described_makes_no_finding(scene: &mut Scene) -> Result<(), String> {
+    for settled in [false, true] {
+        for found in findings(scene, settled).await.map_err(said)? {
+            let by = found["by"].as_str().unwrap_or_default();
+            held(by.starts_with("default/"), || format!("a finding by {by}"))?;
+        }
+    }
+    let id = scene.devices[scene.plan.guarded()].clone();
+    if stage(scene, &id).await.map_err(said)? == "retired" {
+        return Ok(());
+    }
+    let verdict = judge(scene, &id, DESCRIBED).await.map_err(said)?;
+    held(verdict["action"] == "accept", || format!("{DESCRIBED} is dropped by {}", verdict["by"]))?;
+    let seen = observe(scene, &id, DESCRIBED).await.map_err(said)?;
+    held(seen["outside"] == false && seen["finding"].is_null(), || {
+        format!("{DESCRIBED} is a finding: {seen}")
+    })
+}
+
+/// Who is given up is given up once, after its tries and no more.
+pub async fn given_up_once(scene: &mut Scene) -> Result<(), String> {
+    let events = told(scene, "remediation").await?;
+    let given_up: Vec<&str> =
+        events.iter().filter(|(_, event)| event["event"] == "given-up").map(|(id, _)| id.as_str()).collect();
+    let expect: Vec<String> =
+        scene.plan.broken_and_spare().map(|(broken, _)| scene.devices[broken].clone()).into_iter().collect();
+    held(given_up == expect, || format!("given up: {given_up:?}, not {expect:?}"))
+}
+
+/// A device is given up that is not broken.
+pub async fn give_up_another(scene: &mut Scene) -> Result<(), Failure> {
+    for device in scene.all("device list").await? {
+        if device["stage"] == "operational" {
+            let arguments = json!({"device": device["device"], "playbook": "give-up"});
+            return scene.operator.call("remediation begin", arguments).await.map(drop);
+        }
+    }
+    Err(failed("no device is at work"))
+}
+
+/// A post that was taken over is held by one device, which is called so.
+pub async fn posts_held_once(scene: &mut Scene) -> Result<(), String> {
+    for (subject, event) in told(scene, "remediation").await? {
+        if event["event"] != "took-over" {
+            continue;
+        }
+        let device = ask(scene, "device show", json!({"device": event["post"]})).await?;
+        held(device["device"] == subject.as_str(), || format!("{} is {}", event["post"], device["device"]))?;
+        let before = ask(scene, "remediation show", json!({"device": event["from"]})).await?;
+        held(before["replaced_by"] == subject.as_str(), || format!("{} still has its post", event["from"]))?;
+    }
+    Ok(())
+}
+
+/// The spare is called something else.
+pub async fn leave_the_post(scene: &mut Scene) -> Result<(), Failure> {
+    let Some((_, spare)) = scene.plan.broken_and_spare() else {
+        return Err(usage("for a post to be left, four devices are needed"));
+    };
+    let arguments = json!({"device": scene.devices[spare], "name": "nobody"});
+    scene.operator.call("device rename", arguments).await.map(drop)
+}
