@@ -46,7 +46,7 @@ const SEED: u64 = 1;
 /// Between two steps that a person watches.
 const PACE_MILLIS: u64 = 300;
 /// The step of the story that is not there yet.
-const ENDS_BEFORE: &str = "quarantine";
+const ENDS_BEFORE: &str = "decommission";
 
 /// The words of `steward demo`.
 #[derive(Debug, clap::Args)]
