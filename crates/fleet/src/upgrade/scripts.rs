@@ -5,10 +5,10 @@ use crate::script::{Script, answers, refuses};
 pub const SCRIPTS: &[Script] = &[Script {
     name: "a release is fetched from a maker that is trusted, and rolled out when it is here",
     steps: &[
-        refuses("release fetch", r#"{"url":"http://maker.example.com/2.suit","maker":"lumen"}"#, "bad-url"),
+        refuses("release fetch", r#"{"from":"http://maker.example.com/2.suit","maker":"lumen"}"#, "bad-url"),
         refuses(
             "release fetch",
-            r#"{"url":"https://maker.example.com/firmware/lamp-7/2.suit","maker":"lumen"}"#,
+            r#"{"from":"https://maker.example.com/firmware/lamp-7/2.suit","maker":"lumen"}"#,
             "anchor-unknown",
         ),
         answers("release list", "{}", r#"{"items":[]}"#),

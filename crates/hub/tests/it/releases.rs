@@ -75,7 +75,7 @@ fn first_release(hub: &Running) -> Json {
 
 /// Fetches, and waits until it is here, or why not.
 fn fetch(operator: &Running, url: &str, more: Json) -> Json {
-    let mut release = json!({"url": url, "maker": "lumen"});
+    let mut release = json!({"from": url, "maker": "lumen"});
     release.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     let wanted = operator.ask("release fetch", release).expect("wanted");
     let settled = |shown: &Json| shown["kept"] == true || shown["refused"] != "";
@@ -111,7 +111,7 @@ fn an_operator_has_what_its_maker_published() {
     for (name, expect) in least.as_object().expect("an object") {
         assert_eq!(&shown[name], expect, "{name}: {shown}");
     }
-    assert_eq!(code(operator.ask("release fetch", json!({"url": url, "maker": "lumen"}))), "release-known");
+    assert_eq!(code(operator.ask("release fetch", json!({"from": url, "maker": "lumen"}))), "release-known");
     let missing = fetch(&operator, &url.replace("/8", "/9"), json!({}));
     assert!(missing["refused"].as_str().expect("words").contains("404"), "{missing}");
 }

@@ -153,7 +153,7 @@ async fn fetch(scene: &mut Scene, version: &str) -> Result<String, Failure> {
     let number = published["sequence_number"].as_i64().unwrap_or_default();
     let url = format!("{}{}", scene.manufacturer.ready.people, envelope_path(PRODUCT, number));
     let name = format!("{PRODUCT}-{}", version.replace('.', "-"));
-    let fetch = json!({"url": url, "maker": MAKER, "name": name});
+    let fetch = json!({"from": url, "maker": MAKER, "name": name});
     scene.operator.call_unless("release fetch", fetch, "release-known").await?;
     let within = Duration::from_secs(DEMO_PUBLISH_SECONDS_MAX);
     let over = |shown: &Json| shown["kept"] == true || shown["refused"] != "";

@@ -78,7 +78,7 @@ fn view(release: String, state: State) -> ReleaseView {
 pub struct Fetch {
     /// Where its envelope is: an https URL
     #[schemars(example = &"https://maker.example.com/firmware/lamp-7/2.suit")]
-    pub url: String,
+    pub from: String,
     /// The maker's anchor
     #[schemars(example = &"lumen")]
     pub maker: Slug,
@@ -97,21 +97,21 @@ impl Operation for Fetch {
     type Answer = ReleaseView;
 
     fn run(&self, cx: &mut Cx) -> Result<ReleaseView, Refusal> {
-        let plain = self.url.len() <= URL_BYTES_MAX && self.url.bytes().all(|b| b.is_ascii_graphic());
-        if !plain || !self.url.starts_with("https://") {
-            let detail = format!("`url` has to be an https URL of at most {URL_BYTES_MAX} ASCII characters");
+        let plain = self.from.len() <= URL_BYTES_MAX && self.from.bytes().all(|b| b.is_ascii_graphic());
+        if !plain || !self.from.starts_with("https://") {
+            let detail = format!("`from` has to be an https URL of at most {URL_BYTES_MAX} ASCII characters");
             return Err(Refusal::new(Sort::Malformed, "bad-url", detail));
         }
         if anchor_find(cx.tx, cx.session.organisation.as_str(), self.maker.as_str())?.is_none() {
             let detail = format!("no maker `{}` is trusted; `anchor list` shows them", self.maker);
             return Err(Refusal::new(Sort::NotFound, "anchor-unknown", detail));
         }
-        let name = match self.name.clone().or_else(|| name_of(&self.url)) {
+        let name = match self.name.clone().or_else(|| name_of(&self.from)) {
             Some(name) => name,
             None => return Err(Refusal::new(Sort::Malformed, "name-unknown", "give the release a `name`")),
         };
         let source = Source {
-            url: self.url.clone(),
+            url: self.from.clone(),
             maker: self.maker.to_string(),
             even_if_unverified: self.even_if_unverified,
         };
