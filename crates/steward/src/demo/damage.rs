@@ -27,7 +27,7 @@ pub async fn change_an_entry(scene: &mut Scene) -> Result<(), Failure> {
 
 /// The action of an entry is changed in the file, so that nothing tells of it any more.
 pub async fn hide_an_action(scene: &mut Scene) -> Result<(), Failure> {
-    at_rest(scene, |database| patch(database, "device retire", "device renamE", |_| true)).await
+    at_rest(scene, |database| patch(database, "retirement begin", "retirement begiN", |_| true)).await
 }
 
 /// The journal tells of no active plan.

@@ -1,6 +1,7 @@
 //! How each invariant of `joined.rs` is made false: a device's folder is damaged, or a row of joining.
 use super::damage::{at_rest, load, save, subject, write};
 use super::device::{DeviceFolder, certificate, fingerprint};
+use super::retirement::stolen;
 use super::scene::Scene;
 use crate::failure::{Failure, failed, usage};
 use fleet::audit::view::hex;
@@ -53,13 +54,14 @@ fn exchange(key: &Path) -> Result<(), Failure> {
 pub async fn exchange_the_idevid(scene: &mut Scene) -> Result<(), Failure> {
     let ca = scene.manufacturer.ready.factory.clone();
     let other = certificate(&ca)?.ok_or_else(|| failed(format!("there is no {}", ca.display())))?;
-    scene.device_folder(&scene.plan.list()[0])?.put_idevid(&other)
+    let (_, folder) = at_work(scene)?;
+    folder.put_idevid(&other)
 }
 
 /// The certificate of the retired device stands on the list of good ones again.
 pub async fn revive_an_ldevid(scene: &mut Scene) -> Result<(), Failure> {
     let place = scene.plan.retired();
-    let (ldevid, _) = scene.device_folder(&scene.plan.list()[place])?.ldevid()?;
+    let (ldevid, _) = stolen(scene)?;
     let subject = subject(scene, place);
     let good = Ldevid {
         key: fingerprint(ldevid.public_key()),

@@ -2,7 +2,7 @@
 //! be made false.
 use super::scene::Scene;
 use super::story::expectation;
-use super::{access, configuration, damage, damage_joined, imprinted, joined, response, upgrade};
+use super::{access, configuration, damage, damage_joined, imprinted, joined, response, retirement, upgrade};
 use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::settings::READY_FILE;
@@ -155,6 +155,16 @@ pub const INVARIANTS: &[Invariant] = &[
         name: "retired-get-no-byte",
         check: |s| Box::pin(joined::retired_get_no_byte(s)),
         damage: |s| Box::pin(damage_joined::revive_an_ldevid(s)),
+    },
+    Invariant {
+        name: "wiped-holds-nothing",
+        check: |s| Box::pin(retirement::wiped_holds_nothing(s)),
+        damage: |s| Box::pin(retirement::put_a_key_back(s)),
+    },
+    Invariant {
+        name: "ends-are-proved",
+        check: |s| Box::pin(retirement::ends_are_proved(s)),
+        damage: |s| Box::pin(retirement::change_the_last_report(s)),
     },
 ];
 

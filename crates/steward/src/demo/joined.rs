@@ -2,6 +2,8 @@
 use super::device::{DeviceFolder, fingerprint};
 use super::factory::Line;
 use super::invariants::{ask, held, said};
+use super::plan::Planned;
+use super::retirement::stolen;
 use super::scene::Scene;
 use crate::limits::CALL_SECONDS_MAX;
 use io::FileKey;
@@ -101,9 +103,17 @@ async fn introductions(scene: &mut Scene) -> Result<BTreeMap<String, String>, St
     Ok(shown)
 }
 
+/// The first device that was not wiped.
+fn still_born(scene: &Scene) -> Option<Planned> {
+    let retired = scene.plan.retired();
+    let kept = scene.plan.list().into_iter().enumerate().filter(|(place, _)| *place != retired);
+    kept.map(|(_, device)| device).next()
+}
+
 /// The factory, asked again for the same key, gives the IDevID that the device has.
 pub async fn births_happen_once(scene: &mut Scene) -> Result<(), String> {
-    let device = scene.plan.list().swap_remove(0);
+    // Who was wiped has no key to ask with.
+    let Some(device) = still_born(scene) else { return Ok(()) };
     let folder = scene.device_folder(&device).map_err(said)?;
     let mut line = Line::open(&mut scene.manufacturer).await.map_err(said)?;
     let again = line.bear(&folder, &device).await;
@@ -120,7 +130,7 @@ pub async fn retired_get_no_byte(scene: &mut Scene) -> Result<(), String> {
         held(answer.is_ok(), || format!("{serial_number} is at work and is not answered"))?;
     }
     let retired = scene.plan.list().swap_remove(scene.plan.retired());
-    let (_, identity) = scene.device_folder(&retired).and_then(|folder| folder.ldevid()).map_err(said)?;
+    let (_, identity) = stolen(scene).map_err(said)?;
     match ask_as(scene, &identity).await?.map_err(|why| (why.to_string(), why.failure)) {
         Err((_, Broken::Closed(_) | Broken::RefusedByServer(_))) => Ok(()),
         Err((other, _)) => Err(other),

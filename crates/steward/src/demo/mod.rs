@@ -19,6 +19,7 @@ mod invariants;
 mod joined;
 mod plan;
 mod response;
+mod retirement;
 mod scene;
 mod site;
 mod story;

@@ -9,7 +9,7 @@ use crate::limits::ALL_PAGE_ITEMS_MAX;
 use crate::print::line;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::sleep;
 use wire::Certificate;
@@ -179,6 +179,11 @@ impl Scene {
     /// An idempotency key of this story: the same when the demo is started again.
     pub fn key(&self, what: &str) -> String {
         format!("demo-{}-{what}", self.plan.seed)
+    }
+
+    /// Where the hubs' and devices' folders are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The folder of a device.

@@ -5,6 +5,7 @@ use super::scene::Scene;
 use super::upgrade::{FromHub, device};
 use crate::failure::{Failure, failed};
 use crate::limits::{ALL_PAGE_ITEMS_MAX, DEMO_ONBOARDING_SECONDS_MAX};
+use agent::AgentError;
 use agent::shell::FirmwareLink;
 use agent::upgrade::{Device, Patience, keep};
 use serde_json::{Value as Json, json};
@@ -48,10 +49,18 @@ impl Site {
         let report = Some(Arc::new(report));
         let firmware = agent::upgrade::Settings { patience, report, ..agent::upgrade::Settings::new(device) };
         let source = FromHub { folder: folder.clone(), hub: registrar.to_owned() };
-        let (stopped, keeper_stopped) = (self.stopped(&folder), self.stopped(&folder));
+        let (stopped, keeper_stopped, over) =
+            (self.stopped(&folder), self.stopped(&folder), self.stopped(&folder));
         let named = folder.clone();
         self.agents.spawn(async move {
-            let run = agent::run(&named, agent, stopped).await;
+            let run = match agent::run(&named, agent, stopped).await {
+                // Its life is over, as it was told.
+                Err(AgentError::Wiped) => {
+                    over.await;
+                    Ok(())
+                }
+                run => run,
+            };
             run.map_err(|why| format!("the device in {}: {why}", named.display()))
         });
         self.agents.spawn(async move {

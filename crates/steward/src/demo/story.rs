@@ -4,7 +4,7 @@
 use super::device::certificate;
 use super::plan::Planned;
 use super::scene::Scene;
-use super::{access, configuration, factory, response, site, upgrade};
+use super::{access, configuration, factory, response, retirement, site, upgrade};
 use crate::failure::{Failure, failed};
 use serde_json::{Value as Json, json};
 
@@ -68,7 +68,7 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     let text = format!("{} is retired: {WHY_RETIRED}.", planned[retired].name);
     scene.chapter("end-of-life", text).await?;
     let device = scene.devices[retired].clone();
-    retire(scene, retired, device, WHY_RETIRED).await
+    retirement::end_a_life(scene, device).await
 }
 
 /// The maker's devices may ask to join; those whose description is verified are admitted.

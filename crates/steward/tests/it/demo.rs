@@ -84,24 +84,31 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
     openssl_accepts_what_it_leaves(&data);
 }
 
-/// `openssl cms -verify` of the description and of every device's voucher and voucher-request, and not with
+/// `openssl cms -verify` of the description, of every device's voucher and voucher-request, and of what proves
+/// the end of a life, and not with
 /// one byte changed.
 fn openssl_accepts_what_it_leaves(data: &Path) {
     let hub = data.join("manufacturer");
-    let accepts = |words: &[&str], file: &Path| {
+    let accepts = |authority: &Path, words: &[&str], file: &Path| {
         let mut openssl = std::process::Command::new("openssl");
         openssl.args(["cms", "-verify", "-inform", "DER", "-purpose", "any", "-out", "/dev/null", "-CAfile"]);
-        openssl.arg(hub.join("factory.pem")).args(words).arg(file).stderr(Stdio::null());
+        openssl.arg(authority).args(words).arg(file).stderr(Stdio::null());
         openssl.status().expect("openssl runs").success()
     };
-    let check = |words: &[&str], file: &Path, changed_at: usize| {
-        assert!(accepts(words, file), "{}", file.display());
+    let check_by = |authority: &Path, words: &[&str], file: &Path, changed_at: usize| {
+        assert!(accepts(authority, words, file), "{}", file.display());
         let mut bytes = std::fs::read(file).expect("read");
         bytes[changed_at] ^= 1;
         let changed = data.join("changed");
         std::fs::write(&changed, &bytes).expect("written");
-        assert!(!accepts(words, &changed), "{} with one byte changed", file.display());
+        assert!(!accepts(authority, words, &changed), "{} with one byte changed", file.display());
     };
+    let factory = hub.join("factory.pem");
+    let check = |words: &[&str], file: &Path, changed_at| check_by(&factory, words, file, changed_at);
+    for name in ["certificate-of-decommission.cms", "last-report.cms"] {
+        let file = data.join("end-of-life").join(name);
+        check_by(&data.join("operator/ca.pem"), &["-in"], &file, 100);
+    }
     let devices: Vec<_> = std::fs::read_dir(data.join("devices")).expect("devices").collect();
     assert_eq!(devices.len(), 5);
     for device in devices {
