@@ -46,8 +46,6 @@ const DEVICES: u32 = 20;
 const SEED: u64 = 1;
 /// Between two steps that a person watches.
 const PACE_MILLIS: u64 = 300;
-/// The step of the story that is not there yet.
-const ENDS_BEFORE: &str = "decommission";
 
 /// The words of `steward demo`.
 #[derive(Debug, clap::Args)]
@@ -182,7 +180,7 @@ async fn tell(scene: &mut Scene, words: &DemoWords, begin: Instant) -> Result<Js
         held.insert(invariant.name.into(), holds.is_ok().into());
     }
     let summary = summary(scene, held, begin).await?;
-    scene.tell(format!("The story ends here: its next step ({ENDS_BEFORE}) is not yet."))?;
+    scene.tell("The story ends here.".into())?;
     Ok(summary)
 }
 
@@ -209,7 +207,6 @@ async fn summary(scene: &mut Scene, invariants: Map<String, Json>, begin: Instan
         "wall_s": (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         "hub_rss_bytes": scene.operator.rss_bytes(),
         "seed": scene.plan.seed,
-        "story_ends_before": ENDS_BEFORE,
     }))
 }
 
