@@ -154,6 +154,14 @@ pub fn one<T>(
     Ok(many(tx, sql, args, read)?.into_iter().next())
 }
 
+/// Whether a query has a row.
+///
+/// # Errors
+/// A [`Fault`] of the engine.
+pub fn any(tx: &mut dyn Tx, sql: &'static str, args: &[Value]) -> Result<bool, Fault> {
+    Ok(one(tx, sql, args, |_| Ok(()))?.is_some())
+}
+
 /// All rows of a query, read by `read`. The query itself carries the `LIMIT`.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use super::compile::Surroundings;
 use super::controller::store::member_list;
 use super::rules::{self, Description, Location, Made, State};
 use crate::room::{Change, Room, Subject};
-use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
+use crate::tx::{Fault, Migration, Row, Tx, Value, any, many, one};
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -193,13 +193,11 @@ fn plan_forget(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<(), 
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
-    let held = one(
+    any(
         tx,
         "SELECT device FROM access WHERE organisation = $1 AND description = $2 LIMIT 1",
         &[organisation.into(), digest.into()],
-        |_| Ok(()),
-    )?;
-    Ok(held.is_some())
+    )
 }
 
 /// Whose an address is.

@@ -3,7 +3,7 @@ use super::Retirement;
 use super::rules::{self, Phase, Said, State};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
-use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
+use crate::tx::{Fault, Migration, Row, Tx, Value, any, many, one};
 
 /// The tables of this room.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -84,13 +84,11 @@ pub fn retirement_wanted(tx: &mut dyn Tx, organisation: &str, limit: u16) -> Res
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn retirement_holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
-    let found = one(
+    any(
         tx,
         "SELECT version FROM retirement WHERE organisation = $1 AND (report = $2 OR certificate = $2) LIMIT 1",
         &[organisation.into(), digest.into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+    )
 }
 
 impl Room for Retirement {

@@ -4,7 +4,7 @@ use super::rules::{self, Bounds, Member, Outcome, Phase, State, Target};
 use crate::limits::{OPEN_ROLLOUTS_MAX, ROLLOUT_DEVICES_MAX};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
-use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
+use crate::tx::{Fault, Migration, Row, Tx, Value, any, many, one};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables of this room.
@@ -234,16 +234,14 @@ pub fn seats(tx: &mut dyn Tx, device: &Subject) -> Result<Vec<Seat>, Fault> {
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn is_offered(tx: &mut dyn Tx, device: &Subject, image: &str) -> Result<bool, Fault> {
-    let found = one(
+    any(
         tx,
         "SELECT r.version FROM rollout_device m JOIN rollout r \
          ON r.organisation = m.organisation AND r.rollout = m.rollout \
          WHERE m.organisation = $1 AND m.device = $2 AND m.outcome = 'offered' \
          AND r.phase IN ('running', 'paused') AND r.image = $3 LIMIT 1",
         &[device.organisation.as_str().into(), device.id.as_str().into(), image.into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+    )
 }
 
 /// The devices that are in an open rollout.

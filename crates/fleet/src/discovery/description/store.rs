@@ -3,7 +3,7 @@ use super::Description;
 use super::rules::{self, Failure, State, Verified};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
-use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
+use crate::tx::{Fault, Migration, Row, Tx, Value, any, many, one};
 
 /// The tables of this room.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -112,13 +112,11 @@ pub fn description_list(
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn description_holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
-    let found = one(
+    any(
         tx,
         "SELECT version FROM description WHERE organisation = $1 AND (file = $2 OR signature = $2) LIMIT 1",
         &[organisation.into(), digest.into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+    )
 }
 
 impl Room for Description {

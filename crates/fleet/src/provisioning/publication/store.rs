@@ -2,7 +2,7 @@
 use super::Publication;
 use super::rules::{self, State};
 use crate::room::{Change, Room, Subject};
-use crate::tx::{Fault, Migration, Tx, Value, many, one};
+use crate::tx::{Fault, Migration, Tx, Value, any, many, one};
 
 /// The tables of this room.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -41,14 +41,12 @@ pub fn publication_wanted(
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn publication_holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
-    let found = one(
+    any(
         tx,
         "SELECT version FROM publication WHERE organisation = $1 AND (wanted = $2 OR file = $2 OR signature = $2) \
          LIMIT 1",
         &[organisation.into(), digest.into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+    )
 }
 
 impl Room for Publication {

@@ -2,7 +2,7 @@
 use super::PublishedRelease;
 use super::rules::{self, Content, State};
 use crate::room::{Change, Room, Subject};
-use crate::tx::{Fault, Migration, Row, Tx, many, one};
+use crate::tx::{Fault, Migration, Row, Tx, any, many, one};
 
 /// The tables of this room.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -98,14 +98,12 @@ pub fn release_of_image(
     product: &str,
     image: &str,
 ) -> Result<bool, Fault> {
-    let found = one(
+    any(
         tx,
         "SELECT version FROM published_release WHERE organisation = $1 AND image = $2 AND product = $3 \
          AND envelope <> '' LIMIT 1",
         &[organisation.into(), image.into(), product.into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+    )
 }
 
 /// Whether a blob is the image or the envelope of a release.
@@ -113,13 +111,11 @@ pub fn release_of_image(
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
-    let found = one(
+    any(
         tx,
         "SELECT version FROM published_release WHERE organisation = $1 AND (image = $2 OR envelope = $2) LIMIT 1",
         &[organisation.into(), digest.into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+    )
 }
 
 impl Room for PublishedRelease {

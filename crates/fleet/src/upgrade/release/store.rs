@@ -2,7 +2,7 @@
 use super::Release;
 use super::rules::{self, Fetched, Source, State};
 use crate::room::{Change, Room, Subject};
-use crate::tx::{Fault, Migration, Row, Tx, Value, many, one};
+use crate::tx::{Fault, Migration, Row, Tx, Value, any, many, one};
 
 /// The tables of this room.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -96,13 +96,11 @@ pub fn releases_wanted(
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
-    let found = one(
+    any(
         tx,
         "SELECT version FROM release WHERE organisation = $1 AND image = $2 LIMIT 1",
         &[organisation.into(), digest.into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+    )
 }
 
 impl Room for Release {
