@@ -12,7 +12,6 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
 use wire::mud::{DNS_CLASS, NTP_CLASS};
 use wire::packet::{ACK, Frame, SYN, protocol};
 use wire::plan::Plan;
@@ -25,8 +24,6 @@ const FOREIGN: &str = "192.0.2.9";
 /// Hosts that the operator registers: who answers for names, who tells the time, who serves updates.
 const HOSTS: [(&str, &str); 3] =
     [(DNS_CLASS, "198.51.100.3"), (NTP_CLASS, "198.51.100.4"), (UPDATE_HOST, "203.0.113.6")];
-/// Between two looks for a plan.
-const LOOK_MILLIS: u64 = 50;
 
 /// A packet of the story.
 struct Told {
@@ -279,15 +276,9 @@ pub async fn forget_who_answers(scene: &mut Scene) -> Result<(), Failure> {
     let shown = scene.operator.call("access show", json!({"device": device})).await?;
     let (class, hosts) = HOSTS[0];
     scene.operator.call("controller remove", json!({"class": class, "hosts": hosts})).await?;
-    let end = Instant::now() + Duration::from_secs(DEMO_PLAN_SECONDS_MAX);
-    while Instant::now() < end {
-        let now = scene.operator.call("access show", json!({"device": device})).await?;
-        if now["active"] != shown["active"] {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(LOOK_MILLIS)).await;
-    }
-    Err(failed(format!("no other plan was made within {DEMO_PLAN_SECONDS_MAX} s")))
+    let within = Duration::from_secs(DEMO_PLAN_SECONDS_MAX);
+    let another = |now: &Json| now["active"] != shown["active"];
+    scene.operator.until("access show", json!({"device": device}), within, another).await.map(drop)
 }
 
 /// No device got an LDevID before its plan was active.

@@ -13,7 +13,6 @@ use io::http::header::{AUTHORIZATION, HeaderValue};
 use io::http::url::Url;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
 use wire::certificate::{Name, NameAttribute};
 use wire::limits::EST_BODY_BYTES_MAX;
 use wire::mud::{
@@ -30,8 +29,6 @@ const HARDWARE: &str = "1.3.6.1.4.1.32473.7";
 const LINE: &str = "line-1";
 /// When its description was written: 2026-11-22.
 const DESCRIBED_AT: i64 = 1_795_349_461_000;
-/// Between two looks at whether it is signed.
-const LOOK_MILLIS: u64 = 50;
 
 /// The factory's line, with a token of its own.
 pub struct Line {
@@ -61,16 +58,14 @@ async fn publish(scene: &mut Scene, address: &str) -> Result<(), Failure> {
     let file = scene.manufacturer.put_blob(&file).await?;
     let publication = json!({"product": PRODUCT, "file": file});
     scene.manufacturer.call("product publish-description", publication).await?;
-    let end = Instant::now() + Duration::from_secs(DEMO_PUBLISH_SECONDS_MAX);
-    while Instant::now() < end {
-        let published = scene.manufacturer.call("product description", json!({"product": PRODUCT})).await?;
-        match published["refused"].as_str() {
-            Some(why) if !why.is_empty() => return Err(failed(format!("the description: {why}"))),
-            _ if published["file"] == file.as_str() => return Ok(()),
-            _ => sleep(Duration::from_millis(LOOK_MILLIS)).await,
-        }
+    let within = Duration::from_secs(DEMO_PUBLISH_SECONDS_MAX);
+    let settled = |shown: &Json| shown["refused"] != "" || shown["file"] == file.as_str();
+    let product = json!({"product": PRODUCT});
+    let published = scene.manufacturer.until("product description", product, within, settled).await?;
+    match published["refused"].as_str() {
+        Some(why) if !why.is_empty() => Err(failed(format!("the description: {why}"))),
+        _ => Ok(()),
     }
-    Err(failed(format!("the description was not signed within {DEMO_PUBLISH_SECONDS_MAX} s")))
 }
 
 /// The MUD file of the product: names, time, the maker's update server, and nothing else.
