@@ -106,6 +106,7 @@ impl DemoWords {
         match who {
             "operator" => curtain.operator.extend(words),
             "manufacturer" => curtain.manufacturer.extend(words),
+            "devices" if at.room.is_some() => return Err(usage("the devices count the whole journal")),
             "devices" => return Ok(Some(at)),
             other => return Err(usage(format!("there is nobody called `{other}` to kill"))),
         }
