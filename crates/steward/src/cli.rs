@@ -1,11 +1,12 @@
 //! The words of the command line: fixed ones, and one `noun verb` per operation of the table.
+use crate::agent::AgentWords;
 use crate::backup::BackupWords;
 use crate::blob::BlobWords;
 use crate::demo::DemoWords;
 use crate::failure::{Failure, usage};
 use crate::serve::ServeWords;
 use crate::target::TargetWords;
-use crate::{backup, blob, call, demo, serve};
+use crate::{agent, backup, blob, call, demo, serve};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand, value_parser};
 use clap_complete::Shell;
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
 fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
         Some(("serve", words)) => serve::run(ServeWords::from_arg_matches(words).map_err(usage)?),
+        Some(("agent", words)) => agent::run(&AgentWords::from_arg_matches(words).map_err(usage)?),
         Some(("demo", words)) => demo::run(&DemoWords::from_arg_matches(words).map_err(usage)?),
         Some(("backup", words)) => backup::run(BackupWords::from_arg_matches(words).map_err(usage)?),
         Some(("blob", words)) => blob::run(BlobWords::from_arg_matches(words).map_err(usage)?),
@@ -77,6 +79,11 @@ pub fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommand(
             ServeWords::augment_args(Command::new("serve")).about("Run a hub until SIGTERM or Ctrl-C"),
+        )
+        .subcommand(
+            AgentWords::augment_args(Command::new("agent"))
+                .about("Run a device's half of the protocols until SIGTERM or Ctrl-C")
+                .after_help(agent::EXAMPLE),
         )
         .subcommand(
             DemoWords::augment_args(Command::new("demo")).about("Play the story of a fleet on this machine"),

@@ -6,17 +6,15 @@ use crate::log;
 use crate::print::line;
 use crate::remote::Remote;
 use crate::settings::{Settings, Words};
+use crate::stop::Told;
 use crate::target::Target;
 use hub::start::Ready;
 use hub::{Bound, Hub};
-use std::future::Future;
-use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// What leads the line that says where the hub is; the demo waits for it.
@@ -125,56 +123,4 @@ fn remove_stale(file: &std::path::Path) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// What may tell the process to stop.
-struct Told {
-    terminate: Signal,
-    interrupt: Signal,
-    input_ended: Option<oneshot::Receiver<()>>,
-}
-
-impl Told {
-    fn new(until_input_ends: bool) -> Result<Self, Failure> {
-        Ok(Told {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            input_ended: until_input_ends.then(input_ended).transpose()?,
-        })
-    }
-
-    async fn stopped(mut self) -> &'static str {
-        let input_ended = async {
-            match self.input_ended {
-                Some(ended) => ended.await.unwrap_or_default(),
-                None => std::future::pending().await,
-            }
-        };
-        first(self.terminate.recv(), self.interrupt.recv(), input_ended).await
-    }
-}
-
-async fn first(
-    terminate: impl Future<Output = Option<()>>,
-    interrupt: impl Future<Output = Option<()>>,
-    input_ended: impl Future<Output = ()>,
-) -> &'static str {
-    tokio::select! {
-        _ = terminate => "SIGTERM",
-        _ = interrupt => "SIGINT",
-        () = input_ended => "standard input has ended",
-    }
-}
-
-/// A thread of its own: nothing else here waits for standard input.
-fn input_ended() -> Result<oneshot::Receiver<()>, Failure> {
-    let (ended, receiver) = oneshot::channel();
-    let read = move || {
-        let mut bytes = [0; 256];
-        while matches!(std::io::stdin().read(&mut bytes), Ok(1..)) {}
-        // Nobody waits any more when the process is stopping already.
-        let _ = ended.send(());
-    };
-    std::thread::Builder::new().name("input".into()).spawn(read).map_err(failed)?;
-    Ok(receiver)
 }

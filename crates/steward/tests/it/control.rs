@@ -13,18 +13,23 @@ use tokio::sync::oneshot;
 use wire::certificate::{Name, NameAttribute};
 use wire::{csr, est};
 
-const DEVICE: &str = "lumen-lamp-0001";
+pub const DEVICE: &str = "lumen-lamp-0001";
 const FIRST: &str = "{\"interval\":60}";
 
 /// A hub, and a device that was born there and may join.
-struct Scene {
-    hub: Hub,
-    device: TempDir,
+pub struct Scene {
+    pub hub: Hub,
+    pub device: TempDir,
 }
 
 impl Scene {
     fn new() -> Self {
-        let scene = Scene { hub: Hub::start(), device: tempfile::tempdir().unwrap() };
+        Self::at(Hub::start())
+    }
+
+    /// A device for a hub that runs.
+    pub fn at(hub: Hub) -> Self {
+        let scene = Scene { hub, device: tempfile::tempdir().unwrap() };
         scene.bear();
         let certificate = format!("@{}", scene.hub.data().join("factory.pem").display());
         let anchor = ["anchor", "add", "lumen", "--certificate", &certificate, "--admission", "automatic"];
@@ -52,7 +57,7 @@ impl Scene {
         self.device.path().join("configuration.json")
     }
 
-    fn holds(&self) -> String {
+    pub fn holds(&self) -> String {
         std::fs::read_to_string(self.file()).unwrap()
     }
 
@@ -68,7 +73,7 @@ impl Scene {
     }
 
     /// Asks until `good` takes the answer.
-    fn until(&self, operation: &str, good: impl Fn(&Json) -> bool) -> Json {
+    pub fn until(&self, operation: &str, good: impl Fn(&Json) -> bool) -> Json {
         let (mut http, end) = (self.hub.http(), Instant::now() + PATIENCE);
         let request = self.hub.get(&format!("/api/v1/{operation}?device={DEVICE}"));
         loop {
@@ -82,7 +87,7 @@ impl Scene {
     }
 
     /// Gives the device a configuration.
-    fn set(&self, document: &str, confirm_seconds: &str) {
+    pub fn set(&self, document: &str, confirm_seconds: &str) {
         let words = ["configuration", "set", DEVICE, "--document", document];
         self.hub.run(&[&words[..], &["--confirm-seconds", confirm_seconds]].concat()).exits(0);
     }

@@ -30,5 +30,6 @@ fn a_verb_that_reads() {
 #[test]
 fn the_fixed_words() {
     check(&["serve", "--help"], expect_file!["help/serve.txt"]);
+    check(&["agent", "--help"], expect_file!["help/agent.txt"]);
     check(&["demo", "--help"], expect_file!["help/demo.txt"]);
 }

@@ -9,6 +9,7 @@ mod control;
 mod demo;
 mod document;
 mod help;
+mod nat;
 mod pages;
 mod serve;
 mod support;
