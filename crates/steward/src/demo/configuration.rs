@@ -2,12 +2,11 @@
 //! back by itself.
 use super::device::DeviceFolder;
 use super::invariants::{ask, held, said};
-use super::scene::Scene;
+use super::scene::{AtWork, Scene};
 use crate::failure::{Failure, failed};
 use crate::limits::DEMO_CONFIGURATION_SECONDS_MAX;
 use serde_json::{Value as Json, json};
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use std::time::Instant;
 
 /// What the factory lays into every device.
 pub const FIRST: &str = "{\"interval\":60}";
@@ -19,46 +18,14 @@ pub const BY_HAND: &str = "{\"interval\":30,\"by\":\"hand\"}";
 const AWAY: &str = "{\"hub\":\"https://127.0.0.1:1\",\"interval\":30}";
 /// How long a device tries a configuration with which it cannot reach its hub.
 const TRIAL_SECONDS: u32 = 2;
-/// Between two looks at what a device has.
-const LOOK_MILLIS: u64 = 50;
 
-/// A device that is at work: its id, and its folder.
-struct AtWork {
-    id: String,
-    folder: DeviceFolder,
-}
-
-async fn at_work(scene: &mut Scene) -> Result<Vec<AtWork>, Failure> {
-    let listed = scene.all("device list").await?;
-    let planned = scene.plan.list();
-    let mut found = Vec::new();
-    for (place, id) in scene.devices.clone().into_iter().enumerate() {
-        let is_it = |one: &&Json| one["device"] == id.as_str() && one["stage"] == "operational";
-        if listed.iter().any(|one| is_it(&one)) {
-            found.push(AtWork { id, folder: scene.device_folder(&planned[place])? });
-        }
-    }
-    Ok(found)
-}
-
-/// Asks for a device's configuration until `good` takes it.
+/// Asks for a device's configuration until `good` takes it. Before its first check-in there is none.
+///
+/// # Errors
+/// [`Failure`], as the hub says it, or when a device takes too long.
 pub async fn until(scene: &mut Scene, device: &str, good: impl Fn(&Json) -> bool) -> Result<Json, Failure> {
-    let end = Instant::now() + Duration::from_secs(DEMO_CONFIGURATION_SECONDS_MAX);
-    loop {
-        let shown = match scene.operator.call("configuration show", json!({"device": device})).await {
-            // Its first check-in is still to come.
-            Err(Failure::Refused(_)) => Json::Null,
-            shown => shown?,
-        };
-        if good(&shown) {
-            return Ok(shown);
-        }
-        if Instant::now() > end {
-            return Err(failed(format!("the configuration of {device} did not come so far: {shown}")));
-        }
-        scene.check()?;
-        sleep(Duration::from_millis(LOOK_MILLIS)).await;
-    }
+    let device = json!({"device": device});
+    scene.until("configuration show", device, DEMO_CONFIGURATION_SECONDS_MAX, good).await
 }
 
 /// Gives every device what the operator wants, after its first backup was taken.
@@ -66,7 +33,7 @@ pub async fn until(scene: &mut Scene, device: &str, good: impl Fn(&Json) -> bool
 /// # Errors
 /// [`Failure`], as the hub says it, or when a device takes too long.
 pub async fn configure_all(scene: &mut Scene) -> Result<(), Failure> {
-    let devices = at_work(scene).await?;
+    let devices = scene.at_work().await?;
     let begin = Instant::now();
     for AtWork { id, .. } in &devices {
         let shown = until(scene, id, |shown| shown["applied"].as_u64() >= Some(1)).await?;
@@ -119,13 +86,13 @@ pub async fn go_astray(scene: &mut Scene) -> Result<(), Failure> {
 
 async fn guarded(scene: &mut Scene) -> Result<Option<(String, DeviceFolder)>, Failure> {
     let id = scene.devices[scene.plan.guarded()].clone();
-    let found = at_work(scene).await?.into_iter().find(|device| device.id == id);
-    Ok(found.map(|AtWork { id, folder }| (id, folder)))
+    let found = scene.at_work().await?.into_iter().find(|device| device.id == id);
+    Ok(found.map(|AtWork { id, folder, .. }| (id, folder)))
 }
 
 /// What a device at work has in its folder is what the operator's hub says that it has.
 pub async fn configurations_agree(scene: &mut Scene) -> Result<(), String> {
-    for AtWork { id, folder } in at_work(scene).await.map_err(said)? {
+    for AtWork { id, folder, .. } in scene.at_work().await.map_err(said)? {
         let shown = ask(scene, "configuration show", json!({"device": id})).await?;
         let has = folder.configuration().map_err(said)?;
         held(shown["document"] == has.as_str(), || format!("{id} has {has}, the hub says {shown}"))?;
@@ -136,6 +103,6 @@ pub async fn configurations_agree(scene: &mut Scene) -> Result<(), String> {
 
 /// Somebody changes the configuration of a device, and nobody restores it.
 pub async fn change_a_configuration(scene: &mut Scene) -> Result<(), Failure> {
-    let device = at_work(scene).await?.into_iter().next();
+    let device = scene.at_work().await?.into_iter().next();
     device.ok_or_else(|| failed("no device is at work"))?.folder.put_configuration(BY_HAND)
 }

@@ -1,10 +1,10 @@
 //! What must hold of births and of certificates in the domain.
-use super::device::{DeviceFolder, fingerprint};
+use super::device::fingerprint;
 use super::factory::Line;
 use super::invariants::{ask, held, said};
 use super::plan::Planned;
 use super::retirement::stolen;
-use super::scene::Scene;
+use super::scene::{AtWork, Scene};
 use crate::limits::CALL_SECONDS_MAX;
 use io::FileKey;
 use io::http::client::{ClientError, Connection, Dialer, Failure as Broken, Request};
@@ -14,28 +14,6 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use wire::{Certificate, PublicKey, est};
-
-/// A device that is at work: its id, its serial number, its folder.
-struct AtWork {
-    id: String,
-    serial_number: String,
-    folder: DeviceFolder,
-}
-
-async fn at_work(scene: &mut Scene) -> Result<Vec<AtWork>, String> {
-    let listed = scene.all("device list").await.map_err(said)?;
-    let mut found = Vec::new();
-    for device in scene.plan.list() {
-        let is_it = |one: &&Json| one["serial_number"] == device.serial_number.as_str();
-        let Some(one) = listed.iter().find(is_it).filter(|one| one["stage"] == "operational") else {
-            continue;
-        };
-        let folder = scene.device_folder(&device).map_err(said)?;
-        let id = one["device"].as_str().unwrap_or_default().to_owned();
-        found.push(AtWork { id, serial_number: device.serial_number, folder });
-    }
-    Ok(found)
-}
 
 /// The certificates of a device that the operator's hub says are good.
 async fn good(scene: &mut Scene, device: &str) -> Result<Vec<Certificate>, String> {
@@ -49,7 +27,7 @@ async fn good(scene: &mut Scene, device: &str) -> Result<Vec<Certificate>, Strin
 /// Who is at work has a certificate that is good now and whose key the device holds.
 pub async fn operational_have_ldevids(scene: &mut Scene) -> Result<(), String> {
     let now = io::clock::now_millis();
-    for device in at_work(scene).await? {
+    for device in scene.at_work().await.map_err(said)? {
         let mut keys = Vec::new();
         for path in device.folder.ldevid_key_paths().map_err(said)? {
             let key = FileKey::open(&path).map_err(|why| why.to_string())?;
@@ -65,7 +43,7 @@ pub async fn operational_have_ldevids(scene: &mut Scene) -> Result<(), String> {
 
 /// What a device shows in its domain is what it was issued, for a key beside it.
 pub async fn keys_match_folders(scene: &mut Scene) -> Result<(), String> {
-    for device in at_work(scene).await? {
+    for device in scene.at_work().await.map_err(said)? {
         let (shown, _) = device.folder.ldevid().map_err(said)?;
         let is_known = good(scene, &device.id).await?.contains(&shown);
         held(is_known, || format!("{} shows a certificate that it was not issued", device.serial_number))?;
@@ -76,7 +54,7 @@ pub async fn keys_match_folders(scene: &mut Scene) -> Result<(), String> {
 /// Who is at work was born at the manufacturer's hub, and showed the key that it was born with.
 pub async fn births_match_devices(scene: &mut Scene) -> Result<(), String> {
     let shown = introductions(scene).await?;
-    for AtWork { id, serial_number, folder } in at_work(scene).await? {
+    for AtWork { id, serial_number, folder } in scene.at_work().await.map_err(said)? {
         let arguments = json!({"serial_number": serial_number});
         let birth = scene.manufacturer.call("birth show", arguments).await.map_err(said)?;
         let key = folder.idevid_key().map_err(said)?;
@@ -124,7 +102,7 @@ pub async fn births_happen_once(scene: &mut Scene) -> Result<(), String> {
 
 /// A retired device's certificate opens a connection and gets no byte; one at work is answered.
 pub async fn retired_get_no_byte(scene: &mut Scene) -> Result<(), String> {
-    for AtWork { serial_number, folder, .. } in at_work(scene).await?.into_iter().take(1) {
+    for AtWork { serial_number, folder, .. } in scene.at_work().await.map_err(said)?.into_iter().take(1) {
         let (_, identity) = folder.ldevid().map_err(said)?;
         let answer = ask_as(scene, &identity).await?;
         held(answer.is_ok(), || format!("{serial_number} is at work and is not answered"))?;

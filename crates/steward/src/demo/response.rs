@@ -4,19 +4,15 @@ use super::access::{OTHER, recorded};
 use super::configuration::{BY_HAND, until};
 use super::damage::{at_rest, patch};
 use super::invariants::{ask, held, said};
-use super::scene::Scene;
+use super::scene::{Scene, word};
 use crate::failure::{Failure, failed, usage};
 use crate::limits::DEMO_RESPONSE_SECONDS_MAX;
 use serde_json::{Value as Json, json};
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
 
 /// How a device is mended that was changed by somebody.
 const RESTORE: &str = "re-apply-configuration:3:60,give-up";
 /// How it is tried to mend one that is broken for good: two short tries.
 const IN_VAIN: &str = "re-apply-configuration:2:1,give-up";
-/// Between two looks at what came of it.
-const LOOK_MILLIS: u64 = 50;
 /// A packet that its description allows, and one that it does not.
 const DESCRIBED: &str = "a question for a name";
 const OUTSIDE: &str = "a connection to a stranger";
@@ -33,18 +29,7 @@ async fn comes(
     device: &str,
     good: impl Fn(&Json) -> bool,
 ) -> Result<(), Failure> {
-    let end = Instant::now() + Duration::from_secs(DEMO_RESPONSE_SECONDS_MAX);
-    loop {
-        let shown = scene.operator.call(operation, json!({"device": device})).await?;
-        if good(&shown) {
-            return Ok(());
-        }
-        if Instant::now() > end {
-            return Err(failed(format!("`{operation}` of {device} did not come so far: {shown}")));
-        }
-        scene.check()?;
-        sleep(Duration::from_millis(LOOK_MILLIS)).await;
-    }
+    scene.until(operation, json!({"device": device}), DEMO_RESPONSE_SECONDS_MAX, good).await.map(drop)
 }
 
 async fn do_to(
@@ -83,15 +68,16 @@ pub async fn outside(scene: &mut Scene) -> Result<(), Failure> {
         locate(scene, &id).await?;
         let folder = scene.device_folder(&scene.plan.list()[place])?;
         let described = observe(scene, &id, DESCRIBED).await?;
-        scene.tell(format!("  {DESCRIBED}: {}, no finding", described["by"]))?;
+        scene.tell(format!("  {DESCRIBED}: {}, no finding", word(&described["by"])))?;
         folder.put_configuration(BY_HAND)?;
         until(scene, &id, |shown| shown["drifted"] == true && shown["difference"] != "").await?;
         let seen = observe(scene, &id, OUTSIDE).await?;
         scene.written.push(("quarantine observe", id.clone()));
-        scene.step(format!("  {OUTSIDE}: {}, a finding; it is held: {}", seen["by"], seen["level"])).await?;
+        let (by, level) = (word(&seen["by"]), word(&seen["level"]));
+        scene.step(format!("  {OUTSIDE}: {by}, a finding; it is held: {level}")).await?;
         comes(scene, "access plan", &id, is_narrow).await?;
         let verdict = judge(scene, &id, DESCRIBED).await?;
-        scene.step(format!("  Its plan is narrow now; {DESCRIBED}: {}", verdict["by"])).await?;
+        scene.step(format!("  Its plan is narrow now; {DESCRIBED}: {}", word(&verdict["by"]))).await?;
     }
     if stage(scene, &id).await? == "quarantined" {
         do_to(scene, "remediation begin", &id, json!({"playbook": RESTORE})).await?;

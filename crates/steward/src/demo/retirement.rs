@@ -2,7 +2,7 @@
 //! demo's folder, below `end-of-life/`.
 use super::device::certificate;
 use super::invariants::{ask, held, said};
-use super::scene::Scene;
+use super::scene::{Scene, word};
 use super::story::{MAKER, WHY_RETIRED};
 use crate::failure::{Failure, failed};
 use crate::limits::DEMO_ONBOARDING_SECONDS_MAX;
@@ -12,16 +12,12 @@ use io::tls::Identity;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
 use wire::certificate::chain::{Purpose, verify_chain};
 use wire::digest::{hex, sha256};
 use wire::limits::LAST_REPORT_BYTES_MAX;
 use wire::retirement::LastReport;
 use wire::{Certificate, cms};
 
-/// Between two looks at the archive.
-const LOOK_MILLIS: u64 = 50;
 /// When the maker's support ended.
 const SUPPORTED_UNTIL: &str = "2026-01-01T00:00:00Z";
 const LAST_REPORT: &str = "last-report.cms";
@@ -80,18 +76,10 @@ pub async fn end_a_life(scene: &mut Scene, device: String) -> Result<(), Failure
     let begin = json!({"device": device, "why": WHY_RETIRED});
     scene.operator.call_once("retirement begin", begin, &key).await?;
     scene.written.push(("retirement begin", device.clone()));
-    let end = Instant::now() + Duration::from_secs(DEMO_ONBOARDING_SECONDS_MAX);
-    let archived = loop {
-        let shown = scene.operator.call("retirement show", json!({"device": device})).await?;
-        if shown["certificate"].as_str().is_some_and(|digest| !digest.is_empty()) {
-            break shown;
-        }
-        scene.check()?;
-        if Instant::now() > end {
-            return Err(failed(format!("{device} was not wiped in time: it is {}", shown["phase"])));
-        }
-        sleep(Duration::from_millis(LOOK_MILLIS)).await;
-    };
+    let is_certified = |shown: &Json| !word(&shown["certificate"]).is_empty();
+    let device_is = json!({"device": device});
+    let within = DEMO_ONBOARDING_SECONDS_MAX;
+    let archived = scene.until("retirement show", device_is, within, is_certified).await?;
     scene.step(format!("It wiped its {}, and said so last.", words(&archived["wiped"]))).await?;
     export(scene, &device).await
 }

@@ -11,11 +11,13 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use wire::Certificate;
 
 /// Between two looks at the journal of whoever waits for an entry.
 const LOOK_MILLIS: u64 = 5;
+/// Between two looks at something that takes its time.
+const WAIT_MILLIS: u64 = 50;
 
 /// A write that a hub answered: the operation, and the id of the device.
 pub type Written = (&'static str, String);
@@ -43,6 +45,21 @@ pub struct Chapter {
     pub operator: i64,
     /// The newest entry of the manufacturer's journal.
     pub manufacturer: i64,
+}
+
+/// A device that is at work.
+pub struct AtWork {
+    /// Its id.
+    pub id: String,
+    /// Its maker's serial number.
+    pub serial_number: String,
+    /// Its folder.
+    pub folder: DeviceFolder,
+}
+
+/// A text of an answer, as people read it; nothing when it is none.
+pub fn word(answer: &Json) -> &str {
+    answer.as_str().unwrap_or_default()
 }
 
 /// Two running hubs and what was done so far.
@@ -174,6 +191,55 @@ impl Scene {
     pub fn check(&mut self) -> Result<(), Failure> {
         self.operator.check()?;
         self.manufacturer.check()
+    }
+
+    /// Asks the operator's hub for what looks at something until `good` takes the answer. A refusal says that
+    /// there is nothing to look at yet.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when a hub has ended, or when that takes longer than `seconds_max`; else as the hub
+    /// says it.
+    pub async fn until(
+        &mut self,
+        operation: &str,
+        arguments: Json,
+        seconds_max: u64,
+        good: impl Fn(&Json) -> bool,
+    ) -> Result<Json, Failure> {
+        let end = Instant::now() + Duration::from_secs(seconds_max);
+        loop {
+            let (shown, said) = match self.operator.call(operation, arguments.clone()).await {
+                Err(Failure::Refused(no)) => (Json::Null, no.to_string()),
+                shown => shown.map(|shown| (shown.clone(), shown.to_string()))?,
+            };
+            if good(&shown) {
+                return Ok(shown);
+            }
+            if Instant::now() > end {
+                let so_far = format!("{arguments} did not come so far within {seconds_max} s: {said}");
+                return Err(failed(format!("`{operation}` of {so_far}")));
+            }
+            self.check()?;
+            sleep(Duration::from_millis(WAIT_MILLIS)).await;
+        }
+    }
+
+    /// The devices that are at work, in the order of the plan.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub or the disk says it.
+    pub async fn at_work(&mut self) -> Result<Vec<AtWork>, Failure> {
+        let listed = self.all("device list").await?;
+        let mut found = Vec::new();
+        for device in self.plan.list() {
+            let is_it = |one: &&Json| one["serial_number"] == device.serial_number.as_str();
+            let Some(one) = listed.iter().find(is_it).filter(|one| one["stage"] == "operational") else {
+                continue;
+            };
+            let (id, folder) = (word(&one["device"]).to_owned(), self.device_folder(&device)?);
+            found.push(AtWork { id, serial_number: device.serial_number, folder });
+        }
+        Ok(found)
     }
 
     /// An idempotency key of this story: the same when the demo is started again.
