@@ -6,6 +6,7 @@ pub mod client;
 mod dial;
 mod error;
 pub mod events;
+pub mod fixed;
 pub mod server;
 pub mod url;
 

@@ -2,7 +2,9 @@
 //! be made false.
 use super::scene::Scene;
 use super::story::expectation;
-use super::{access, configuration, damage, damage_joined, imprinted, joined, response, retirement, upgrade};
+use super::{
+    access, configuration, damage, damage_joined, imprinted, joined, refused, response, retirement, upgrade,
+};
 use crate::failure::Failure;
 use crate::remote::Remote;
 use crate::settings::READY_FILE;
@@ -130,6 +132,16 @@ pub const INVARIANTS: &[Invariant] = &[
         name: "firmware-agrees",
         check: |s| Box::pin(upgrade::firmware_agrees(s)),
         damage: |s| Box::pin(upgrade::change_a_byte(s)),
+    },
+    Invariant {
+        name: "older-is-refused",
+        check: |s| Box::pin(refused::older_is_refused(s)),
+        damage: |s| Box::pin(refused::believe_the_older(s)),
+    },
+    Invariant {
+        name: "forged-is-refused",
+        check: |s| Box::pin(refused::forged_is_refused(s)),
+        damage: |s| Box::pin(refused::believe_the_forged(s)),
     },
     Invariant {
         name: "held-are-narrow",

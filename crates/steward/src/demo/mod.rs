@@ -4,8 +4,8 @@
 //! `plan.rs` says which devices there are, `hubs.rs` runs the hubs, `story.rs` plays, `factory.rs` bears
 //! the devices and `site.rs` runs them, each in the folder of `device.rs`. `invariants.rs` lists what
 //! must hold afterwards (`joined.rs`: of births and certificates; `imprinted.rs`:
-//! of vouchers; `access.rs`: of plans; `configuration.rs`: of configurations; `response.rs`: of
-//! quarantine and posts), and `damage.rs` and
+//! of vouchers; `access.rs`: of plans; `configuration.rs`: of configurations; `refused.rs`: of what devices
+//! refuse; `response.rs`: of quarantine and posts), and `damage.rs` and
 //! `damage_joined.rs` make each of it false, once, on demand.
 mod access;
 mod configuration;
@@ -18,6 +18,7 @@ mod imprinted;
 mod invariants;
 mod joined;
 mod plan;
+mod refused;
 mod response;
 mod retirement;
 mod scene;

@@ -1,9 +1,9 @@
-//! Firmware: born with 1.0; 1.1 goes out in waves, fails on some devices and is stopped by rule; 1.2 finishes;
-//! an older one is refused by a device that it is offered to.
+//! Firmware: born with 1.0; 1.1 goes out in waves, fails on some devices and is stopped by rule; 1.2 finishes.
 use super::device::{DeviceFolder, certificate};
 use super::factory::PRODUCT;
 use super::invariants::{held, said};
-use super::scene::Scene;
+use super::refused;
+use super::scene::{Scene, word};
 use super::story::MAKER;
 use crate::failure::{Failure, failed};
 use crate::limits::{DEMO_FIRMWARE_BYTES_MAX, DEMO_PUBLISH_SECONDS_MAX, DEMO_ROLLOUT_SECONDS_MAX};
@@ -18,9 +18,9 @@ use wire::digest::{hex, sha256};
 use wire::suit::{ComponentId, Uuid};
 
 /// Whose vendor ID the devices have.
-const VENDOR: &str = "lumen.example";
+pub const VENDOR: &str = "lumen.example";
 /// In the folder of a device of the hardware on which 1.1 hangs.
-const REVISION_B: &str = "revision-b";
+pub const REVISION_B: &str = "revision-b";
 /// How many devices have that hardware.
 const FLAWED: usize = 2;
 /// After so long a device that says nothing counts as failed.
@@ -33,7 +33,8 @@ const GOOD: &str = "while read -r line; do [ \"$line\" = health ] && echo health
 /// Firmware that hangs on revision B.
 const HANGS: &str = "[ -e ../../revision-b ] && exec sleep 3600\n";
 
-fn image(version: &str) -> Vec<u8> {
+/// The bytes of a version.
+pub fn image(version: &str) -> Vec<u8> {
     let hangs = if version == "1.1" { HANGS } else { "" };
     format!("#!/bin/sh\n# lamp-7 {version}\n{hangs}{GOOD}").into_bytes()
 }
@@ -127,7 +128,7 @@ pub async fn roll_out(scene: &mut Scene) -> Result<(), Failure> {
         let spared = outcome["spared"].as_i64().unwrap_or_default();
         scene.tell(format!(
             "  Stopped by rule: {}. {spared} devices were never offered it.",
-            outcome["why"]
+            word(&outcome["why"])
         ))?;
     }
     let way_back = json!({"product": PRODUCT, "way_back_to": "1.0"});
@@ -144,7 +145,8 @@ pub async fn roll_out(scene: &mut Scene) -> Result<(), Failure> {
         return Err(failed(format!("1.2 did not finish: {outcome}")));
     }
     scene.tell(format!("  {} devices run 1.2.", scene.upgraded))?;
-    refuse_the_older(scene, &first).await
+    refused::older(scene, &first).await?;
+    refused::forged(scene).await
 }
 
 /// The operator's hub fetches a version of the maker's and verifies it.
@@ -155,13 +157,19 @@ async fn fetch(scene: &mut Scene, version: &str) -> Result<String, Failure> {
     let name = format!("{PRODUCT}-{}", version.replace('.', "-"));
     let fetch = json!({"from": url, "maker": MAKER, "name": name});
     scene.operator.call_unless("release fetch", fetch, "release-known").await?;
-    let within = Duration::from_secs(DEMO_PUBLISH_SECONDS_MAX);
-    let over = |shown: &Json| shown["kept"] == true || shown["refused"] != "";
-    let shown = scene.operator.until("release show", json!({"release": name}), within, over).await?;
-    match shown["kept"] == true {
-        true => Ok(name),
-        false => Err(failed(format!("{version}: {}", shown["refused"]))),
+    match fetched(scene, &name).await? {
+        shown if shown["kept"] == true => Ok(name),
+        shown => Err(failed(format!("{version}: {}", word(&shown["refused"])))),
     }
+}
+
+/// What became of a release that was to be fetched.
+///
+/// # Errors
+/// [`Failure`], as the hub says it, or when that takes too long.
+pub async fn fetched(scene: &mut Scene, release: &str) -> Result<Json, Failure> {
+    let over = |shown: &Json| shown["kept"] == true || !word(&shown["refused"]).is_empty();
+    scene.until("release show", json!({"release": release}), DEMO_PUBLISH_SECONDS_MAX, over).await
 }
 
 /// Two devices of the second wave are of the hardware on which 1.1 hangs; how many there are is answered.
@@ -186,7 +194,10 @@ async fn mark_flawed(scene: &mut Scene, release: &str) -> Result<usize, Failure>
 }
 
 /// Starts a rollout, unless it was, and waits for its end.
-async fn start(scene: &mut Scene, mut rollout: Json) -> Result<Json, Failure> {
+///
+/// # Errors
+/// [`Failure`], as the hub says it, or when that takes too long.
+pub async fn start(scene: &mut Scene, mut rollout: Json) -> Result<Json, Failure> {
     rollout["deadline_seconds"] = json!(DEADLINE_SECONDS);
     rollout["stop_after"] = json!(STOP_AFTER);
     let name = rollout["name"].as_str().or(rollout["release"].as_str()).unwrap_or_default().to_owned();
@@ -196,48 +207,20 @@ async fn start(scene: &mut Scene, mut rollout: Json) -> Result<Json, Failure> {
         }
         known => drop(known?),
     }
-    let within = Duration::from_secs(DEMO_ROLLOUT_SECONDS_MAX);
-    let over = |shown: &Json| shown["phase"] != "running";
-    scene.operator.until("rollout show", json!({"rollout": name}), within, over).await
+    let over = |shown: &Json| !["", "running"].contains(&word(&shown["phase"]));
+    scene.until("rollout show", json!({"rollout": name}), DEMO_ROLLOUT_SECONDS_MAX, over).await
 }
 
 /// Ends a rollout that a rule has paused: too few devices failed for the rule to stop it.
-async fn end(scene: &mut Scene, rollout: &str, outcome: &Json) -> Result<(), Failure> {
+///
+/// # Errors
+/// [`Failure`], as the hub says it.
+pub async fn end(scene: &mut Scene, rollout: &str, outcome: &Json) -> Result<(), Failure> {
     if outcome["phase"] == "paused" {
         let stop = json!({"rollout": rollout, "why": "it is not for these devices"});
         scene.operator.call("rollout stop", stop).await?;
     }
     Ok(())
-}
-
-/// A manifest with a lower sequence number is offered once to a device, which refuses it.
-async fn refuse_the_older(scene: &mut Scene, older: &str) -> Result<(), Failure> {
-    let Some(one) = unflawed(scene)? else { return Ok(()) };
-    let again = json!({
-        "release": older, "name": "older", "devices": one, "waves": "rest", "even_if_refusable": true,
-    });
-    let outcome = match start(scene, again).await {
-        // It is retired in a story that is played again.
-        Err(Failure::Refused(no)) if no.code() == "rollout-empty" => return Ok(()),
-        outcome => outcome?,
-    };
-    if outcome["refused"] != 1 {
-        return Err(failed(format!("an older manifest was not refused: {outcome}")));
-    }
-    end(scene, "older", &outcome).await?;
-    let devices = scene.operator.call("rollout devices", json!({"rollout": "older"})).await?;
-    scene.tell(format!("  1.1 is offered to {one} again, which refuses it: {}.", devices["items"][0]["why"]))
-}
-
-/// A device that stays at work and that 1.1 does not hang on.
-fn unflawed(scene: &Scene) -> Result<Option<String>, Failure> {
-    for (place, device) in scene.plan.list().into_iter().enumerate() {
-        let flawed = scene.device_folder(&device)?.path().join(REVISION_B).exists();
-        if place != scene.plan.retired() && !flawed {
-            return Ok(Some(device.name));
-        }
-    }
-    Ok(None)
 }
 
 /// Every device at work has the newest firmware in the slot that it runs from.
