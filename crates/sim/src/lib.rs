@@ -26,6 +26,8 @@ pub use world::World;
 use invariants::Broken;
 use std::fmt;
 
+const MILLIS_PER_DAY: u64 = 24 * 3600 * 1000;
+
 /// How bad it gets, in chances out of a thousand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faults {
@@ -75,7 +77,15 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { seed, devices, tally, millis, journal_entries, broken } = self;
-        write!(f, "seed {seed}: {devices} devices, {millis} ms, {journal_entries} entries, {tally:?}")?;
+        let Tally { requests, lost, repeated, hub_crashes, maker_crashes, device_crashes, given_up, .. } =
+            tally;
+        write!(
+            f,
+            "seed {seed}: {devices} devices lived {} days: {requests} requests arrived, {repeated} of them \
+             repeated, {lost} were lost; power went {device_crashes} times at devices, {hub_crashes} at the hub \
+             and {maker_crashes} at the maker's; {given_up} times a person helped; {journal_entries} entries",
+            millis / MILLIS_PER_DAY,
+        )?;
         broken.iter().try_for_each(|broken| write!(f, "\nseed {seed}: {broken}"))
     }
 }

@@ -5,8 +5,9 @@ use crate::blob::BlobWords;
 use crate::demo::DemoWords;
 use crate::failure::{Failure, usage};
 use crate::serve::ServeWords;
+use crate::simulate::SimulateWords;
 use crate::target::TargetWords;
-use crate::{agent, backup, blob, call, demo, serve};
+use crate::{agent, backup, blob, call, demo, serve, simulate};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand, value_parser};
 use clap_complete::Shell;
@@ -44,6 +45,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("serve", words)) => serve::run(ServeWords::from_arg_matches(words).map_err(usage)?),
         Some(("agent", words)) => agent::run(&AgentWords::from_arg_matches(words).map_err(usage)?),
         Some(("demo", words)) => demo::run(&DemoWords::from_arg_matches(words).map_err(usage)?),
+        Some(("simulate", words)) => simulate::run(&SimulateWords::from_arg_matches(words).map_err(usage)?),
         Some(("backup", words)) => backup::run(BackupWords::from_arg_matches(words).map_err(usage)?),
         Some(("blob", words)) => blob::run(BlobWords::from_arg_matches(words).map_err(usage)?),
         Some(("completion", words)) => completion(words),
@@ -87,6 +89,11 @@ pub fn command() -> Command {
         )
         .subcommand(
             DemoWords::augment_args(Command::new("demo")).about("Play the story of a fleet on this machine"),
+        )
+        .subcommand(
+            SimulateWords::augment_args(Command::new("simulate"))
+                .about("Live worlds in virtual time, with faults, and look what holds")
+                .after_help(simulate::EXAMPLE),
         )
         .subcommand(
             BackupWords::augment_subcommands(Command::new("backup"))

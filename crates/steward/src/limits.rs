@@ -47,6 +47,10 @@ pub const DEMO_FIRMWARE_BYTES_MAX: usize = 64 * 1024;
 /// From starting the demo's devices until all of them are at work: an agent waits 5 s between two
 /// askings, and up to a minute if the hub tells it so.
 pub const DEMO_ONBOARDING_SECONDS_MAX: u64 = 180;
+/// Devices of a simulated world, which is in memory.
+pub const SIMULATE_DEVICES_MAX: u32 = 10_000;
+/// Worlds that are simulated one after the other.
+pub const SIMULATE_SEEDS_MAX: u32 = 1_000_000;
 /// A blob: what a hub takes.
 pub const BLOB_BYTES_MAX: usize = hub::limits::BLOB_BYTES_MAX as usize;
 /// Files of a hub's folder in a backup: mostly blobs.

@@ -2,7 +2,7 @@
 //!
 //! `cli.rs` turns the table of operations into words; `call.rs` asks a hub (`remote.rs`) or a folder
 //! (`local.rs`) and `print.rs` shows the answer; `serve.rs` is the hub's process, `backup.rs` its folder
-//! as one file, `agent.rs` a device's process; `demo/` plays the story. Absent: rules, SQL, any room's name outside of `demo/`.
+//! as one file, `agent.rs` a device's process, `simulate.rs` worlds; `demo/` plays the story. Absent: rules, SQL, any room's name outside of `demo/`.
 mod agent;
 mod backup;
 mod blob;
@@ -18,6 +18,7 @@ mod print;
 mod remote;
 mod serve;
 mod settings;
+mod simulate;
 mod stop;
 mod target;
 

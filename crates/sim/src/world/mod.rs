@@ -13,7 +13,7 @@ use crate::limits::{
 };
 use crate::maker::{HARDWARE, Maker};
 use crate::random::Random;
-use crate::{Faults, Report, Stopped, Tally};
+use crate::{Faults, MILLIS_PER_DAY, Report, Stopped, Tally};
 use agent::machine::{self, FirstTrust, Input, Output, Trust};
 use fleet::door::{Outgoing, Reply, Step, Then, ToSign};
 use fleet::limits::LDEVID_DAYS_MAX;
@@ -27,8 +27,6 @@ use wire::{Oid, csr};
 
 /// When every world begins: 2026-01-01T00:00:00Z in Unix milliseconds.
 const START: i64 = 1_767_225_600_000;
-
-const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// Something that happens at its time.
 enum Event {
@@ -257,7 +255,7 @@ impl World {
             self.devices.iter().map(|it| (it.serial_number.clone(), it.disk.ldevid().cloned())).collect();
         self.faulty = true;
         let days = u64::try_from(LDEVID_DAYS_MAX).unwrap_or(0);
-        self.live_until(self.now + days * DAY_MILLIS * 7 / 10)?;
+        self.live_until(self.now + days * MILLIS_PER_DAY * 7 / 10)?;
         self.heal("renew", |device| held.get(&device.serial_number) != Some(&device.disk.ldevid().cloned()))
     }
 

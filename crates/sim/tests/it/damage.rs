@@ -13,6 +13,7 @@ use fleet::time::Millis;
 use fleet::tx::{Fault, Tx};
 use serde_json::json;
 use sim::device::Kind;
+use sim::invariants::list::{self, Where};
 use sim::invariants::{INVARIANTS, Invariant};
 use sim::{Faults, World};
 use std::collections::BTreeSet;
@@ -237,4 +238,5 @@ fn every_invariant_is_seen_false() {
     let damaged: BTreeSet<&str> = DAMAGES.iter().map(|(name, _, _)| *name).collect();
     let all: BTreeSet<&str> = INVARIANTS.iter().map(|invariant| invariant.name).collect();
     assert_eq!(damaged, all);
+    assert_eq!(list::of(Where::Worlds).map(|named| named.name).collect::<BTreeSet<_>>(), all);
 }

@@ -18,7 +18,7 @@ pub type Looked<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + 'a>>;
 
 /// Something that must hold.
 pub struct Invariant {
-    /// Its name in the summary and for `--break`.
+    /// Its name in the summary and for `--break`; what it says stands in [`sim::invariants::list`].
     pub name: &'static str,
     /// Looks whether it holds, and says what does not.
     pub check: for<'a> fn(&'a mut Scene) -> Looked<'a, String>,
@@ -39,7 +39,7 @@ pub const INVARIANTS: &[Invariant] = &[
         damage: |s| Box::pin(damage::change_a_row(s)),
     },
     Invariant {
-        name: "counts-equal-list",
+        name: "counts-equal-rows",
         check: |s| Box::pin(counts_equal_list(s)),
         damage: |s| Box::pin(damage::miscount(s)),
     },
@@ -89,7 +89,7 @@ pub const INVARIANTS: &[Invariant] = &[
         damage: |s| Box::pin(damage_joined::forget_ldevids(s)),
     },
     Invariant {
-        name: "keys-match-folders",
+        name: "ldevid-is-the-devices",
         check: |s| Box::pin(joined::keys_match_folders(s)),
         damage: |s| Box::pin(damage_joined::exchange_the_ldevid_key(s)),
     },
@@ -109,7 +109,7 @@ pub const INVARIANTS: &[Invariant] = &[
         damage: |s| Box::pin(imprinted::exchange_the_domain(s)),
     },
     Invariant {
-        name: "vouchers-logged-once",
+        name: "one-voucher-per-nonce",
         check: |s| Box::pin(imprinted::vouchers_logged_once(s)),
         damage: |s| Box::pin(imprinted::exchange_the_voucher(s)),
     },
@@ -357,4 +357,17 @@ async fn ready_files_private(scene: &mut Scene) -> Result<(), String> {
         held(mode == 0o600, || format!("{} has the mode {mode:o}", file.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::INVARIANTS;
+    use sim::invariants::list::{self, Where};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn they_are_those_of_the_list() {
+        let looked_at: BTreeSet<&str> = INVARIANTS.iter().map(|invariant| invariant.name).collect();
+        assert_eq!(looked_at, list::of(Where::Stories).map(|named| named.name).collect());
+    }
 }

@@ -30,11 +30,12 @@ use crate::failure::{Failure, failed, usage};
 use crate::kill::KillAt;
 use crate::limits::DEMO_DEVICES_MAX;
 use crate::print::line;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use invariants::INVARIANTS;
 use plan::Plan;
 use scene::{Curtain, Scene};
 use serde_json::{Map, Value as Json, json};
+use sim::invariants::list::{self, Where};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -68,7 +69,7 @@ pub struct DemoWords {
     data: Option<PathBuf>,
     /// Damage a folder, or send a wrong request, so that this invariant is seen false
     #[arg(long = "break", value_name = "INVARIANT",
-          value_parser = PossibleValuesParser::new(INVARIANTS.iter().map(|i| i.name)))]
+          value_parser = PossibleValuesParser::new(breakable()))]
     damage: Option<String>,
     /// Load a device's plan into the packet filter of a network namespace and send packets through it; needs root
     #[arg(long, value_name = "HOW")]
@@ -82,6 +83,11 @@ pub struct DemoWords {
     /// For tests: kill a hub, or the devices' process, at an entry of a journal
     #[arg(long, hide = true, value_name = "operator|manufacturer|devices:ENTRY[:MILLISECONDS]")]
     kill: Option<String>,
+}
+
+/// The words for `--break`.
+fn breakable() -> impl Iterator<Item = PossibleValue> {
+    list::of(Where::Stories).map(|named| PossibleValue::new(named.name).help(named.about))
 }
 
 /// How plans are enforced.

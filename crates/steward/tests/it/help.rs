@@ -31,5 +31,6 @@ fn a_verb_that_reads() {
 fn the_fixed_words() {
     check(&["serve", "--help"], expect_file!["help/serve.txt"]);
     check(&["agent", "--help"], expect_file!["help/agent.txt"]);
+    check(&["simulate", "--help"], expect_file!["help/simulate.txt"]);
     check(&["demo", "--help"], expect_file!["help/demo.txt"]);
 }

@@ -279,3 +279,17 @@ fn a_lost_answer_is_asked_for_again() {
     assert_eq!(hub.run(&words).exits(0).json()["name"], "lamp-1");
     assert_eq!(hub.json(&["device", "count"])["total"], 1);
 }
+
+#[test]
+fn a_world_is_lived_again_from_its_seed() {
+    let lived = || run(&["simulate", "--seed", "7", "--devices", "3", "--json"]).exits(0).json();
+    let (once, again) = (lived(), lived());
+    let held = once["invariants"].as_object().unwrap();
+    assert!(held.len() > 10 && held.values().all(|held| *held == true), "{held:?}");
+    assert!(once["lost"].as_u64() > Some(0) && once["virtual_s"].as_u64() > Some(1_000_000));
+    assert_eq!(
+        (&once["requests"], &once["journal_entries"]),
+        (&again["requests"], &again["journal_entries"])
+    );
+    run(&["simulate", "--devices", "0"]).exits(2);
+}

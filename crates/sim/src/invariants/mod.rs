@@ -1,4 +1,6 @@
-//! What must be true: one list, for worlds, demonstrations and kill tests.
+//! What must be true: one [list], and how worlds look whether it is.
+pub mod list;
+
 use crate::device::Kind;
 use crate::world::World;
 use fleet::audit::view::hex;
@@ -12,10 +14,8 @@ use wire::{Certificate, cms};
 /// Something that must be true of a world.
 #[derive(Clone, Copy)]
 pub struct Invariant {
-    /// Its name.
+    /// Its name in the [list].
     pub name: &'static str,
-    /// What it says.
-    pub about: &'static str,
     /// Whether it holds at every moment; otherwise once everything is healed and has converged.
     pub always: bool,
     check: fn(&mut World) -> Result<(), String>,
@@ -48,74 +48,19 @@ impl Invariant {
     }
 }
 
-/// All of them.
+/// Those of the [list] that worlds are looked at for.
 pub const INVARIANTS: &[Invariant] = &[
-    Invariant {
-        name: "operational-once",
-        about: "every device that shall join is operational, and is one device",
-        always: false,
-        check: operational_once,
-    },
-    Invariant {
-        name: "ldevid-is-the-devices",
-        about: "a device's certificate is one that the hub takes for good, and is for a key of the device",
-        always: false,
-        check: ldevid_is_the_devices,
-    },
-    Invariant {
-        name: "key-with-certificate",
-        about: "whoever holds a certificate holds its key, whenever power goes",
-        always: true,
-        check: key_with_certificate,
-    },
-    Invariant {
-        name: "one-ldevid-per-key",
-        about: "no two good certificates are for one key",
-        always: true,
-        check: one_ldevid_per_key,
-    },
-    Invariant {
-        name: "told-is-known",
-        about: "what a device was told that the hub knows, the hub knows, whenever power goes",
-        always: true,
-        check: told_is_known,
-    },
-    Invariant {
-        name: "admitted-before-certified",
-        about: "nobody holds a certificate, and none is good, of a device that was not admitted",
-        always: true,
-        check: admitted_before_certified,
-    },
-    Invariant {
-        name: "one-voucher-per-nonce",
-        about: "the maker's service issued no two vouchers for one nonce",
-        always: true,
-        check: one_voucher_per_nonce,
-    },
-    Invariant {
-        name: "pinned-is-logged",
-        about: "a device trusts no other domain than the one that its maker's service logged for its nonce",
-        always: true,
-        check: pinned_is_logged,
-    },
-    Invariant {
-        name: "journal-verifies",
-        about: "the chain of each hub's journal is whole",
-        always: true,
-        check: |world| at_both(world, "audit verify"),
-    },
-    Invariant {
-        name: "rows-equal-journal",
-        about: "every row of each hub is the fold of its subject's journal",
-        always: true,
-        check: |world| at_both(world, "audit check"),
-    },
-    Invariant {
-        name: "counts-equal-rows",
-        about: "the counts by stage are those of the rows",
-        always: true,
-        check: counts_equal_rows,
-    },
+    Invariant { name: "operational-once", always: false, check: operational_once },
+    Invariant { name: "ldevid-is-the-devices", always: false, check: ldevid_is_the_devices },
+    Invariant { name: "key-with-certificate", always: true, check: key_with_certificate },
+    Invariant { name: "one-ldevid-per-key", always: true, check: one_ldevid_per_key },
+    Invariant { name: "told-is-known", always: true, check: told_is_known },
+    Invariant { name: "admitted-before-certified", always: true, check: admitted_before_certified },
+    Invariant { name: "one-voucher-per-nonce", always: true, check: one_voucher_per_nonce },
+    Invariant { name: "pinned-is-logged", always: true, check: pinned_is_logged },
+    Invariant { name: "journal-verifies", always: true, check: |world| at_both(world, "audit verify") },
+    Invariant { name: "rows-equal-journal", always: true, check: |world| at_both(world, "audit check") },
+    Invariant { name: "counts-equal-rows", always: true, check: counts_equal_rows },
 ];
 
 fn at_both(world: &mut World, operation: &str) -> Result<(), String> {
