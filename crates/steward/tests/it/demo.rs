@@ -2,10 +2,17 @@
 
 use crate::support::{Done, Process, program, run, skip};
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
+
+/// So many that the firmware's third wave is not empty.
+const DEVICES: usize = 8;
+/// The rollout that is stopped, and the one that finishes.
+const FLAWED: &str = "lamp-7-1-1";
+const MENDED: &str = "lamp-7-1-2";
 
 fn play(words: &[&str]) -> Done {
     run(&[&["demo", "--headless", "--json", "--devices", "5"], words].concat())
@@ -27,12 +34,28 @@ fn invariants() -> Vec<String> {
     list.split(", ").map(String::from).collect()
 }
 
+/// An entry of the export: its room, its subject, and its event.
+fn told(entry: &Json) -> Option<(&str, &str, Json)> {
+    let event = serde_json::from_str(entry["detail"].as_str()?).ok()?;
+    Some((entry["room"].as_str()?, entry["subject"].as_str()?, event))
+}
+
 #[test]
 fn the_story_is_true_and_recomputed_from_the_export_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("demo");
-    let done = play(&["--seed", "3", "--data", text(&data)]).exits(0);
-    let summary = summary(&done);
+    let done = run(&[
+        "demo",
+        "--headless",
+        "--json",
+        "--devices",
+        &DEVICES.to_string(),
+        "--seed",
+        "3",
+        "--data",
+        text(&data),
+    ]);
+    let summary = summary(&done.exits(0));
     let keys: Vec<&str> = summary.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(
         keys,
@@ -63,21 +86,36 @@ fn the_story_is_true_and_recomputed_from_the_export_alone() {
     let export = run(&["audit", "export", "--all", "--json", "--data", text(&operator)]).exits(0).out;
     let entries: Vec<Json> = export.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(summary["journal_entries"], entries.len());
-    let count = |event: &str| {
-        let tag = format!("{{\"event\":\"{event}\"");
-        entries
-            .iter()
-            .filter(|e| e["detail"].as_str().is_some_and(|d| d.starts_with(&tag)) && e["room"] == "device")
-            .count()
+    let events: Vec<(&str, &str, Json)> = entries.iter().filter_map(told).collect();
+    let all = |room: &str, event: &str| -> Vec<(&str, &Json)> {
+        let is_it = |(of, _, told): &&(&str, &str, Json)| *of == room && told["event"] == event;
+        events.iter().filter(is_it).map(|(_, subject, told)| (*subject, told)).collect()
     };
-    assert_eq!((count("expected"), &summary["devices"]), (3, &5.into()), "half of them are announced");
-    assert_eq!((count("discovered"), count("admitted"), count("enrolled")), (5, 5, 5));
-    assert_eq!(summary["onboarded"], 5);
-    assert_eq!((&summary["upgraded"], &summary["rollout_stopped"]), (&5.into(), &true.into()));
+    let count = |event: &str| all("device", event).len();
+    let devices = |room: &str, event: &str, subject: &str| -> BTreeSet<String> {
+        let of_subject = all(room, event).into_iter().filter(|(of, _)| *of == subject);
+        of_subject.filter_map(|(_, told)| told["device"].as_str().map(String::from)).collect()
+    };
+    assert_eq!((count("expected"), &summary["devices"]), (4, &DEVICES.into()), "half of them are announced");
+    assert_eq!((count("discovered"), count("admitted"), count("enrolled")), (DEVICES, DEVICES, DEVICES));
+    assert_eq!(summary["onboarded"], DEVICES);
     assert_eq!(summary["retired"], count("retired") - count("claimed"));
     assert_eq!((count("held"), count("given-up"), &summary["quarantined"]), (1, 1, &1.into()));
-    let taken = |e: &&Json| e["detail"].as_str().is_some_and(|d| d.starts_with(r#"{"event":"took-over""#));
-    assert_eq!((entries.iter().filter(taken).count(), &summary["replaced"]), (1, &1.into()));
+    assert_eq!((all("remediation", "took-over").len(), &summary["replaced"]), (1, &1.into()));
+
+    // 1.1 was stopped after its two failures, and the third wave was never offered it; 1.2 runs everywhere.
+    let waves = all("rollout", "started").into_iter().find(|(subject, _)| *subject == FLAWED).unwrap().1;
+    let third: Vec<&str> =
+        waves["waves"][2].as_array().unwrap().iter().filter_map(|place| place["device"].as_str()).collect();
+    let offered = devices("rollout", "offered", FLAWED);
+    assert_eq!((third.len(), offered.len()), (2, 6));
+    assert!(third.iter().all(|device| !offered.contains(*device)), "{third:?} {offered:?}");
+    assert_eq!(devices("rollout", "not-kept", FLAWED).len(), 2);
+    let stopped = all("rollout", "stopped").iter().any(|(subject, _)| *subject == FLAWED);
+    assert_eq!((stopped, &summary["rollout_stopped"]), (true, &true.into()));
+    assert_eq!(devices("rollout", "succeeded", MENDED).len(), summary["upgraded"]);
+    assert_eq!(summary["upgraded"], DEVICES);
+
     run(&["audit", "verify", "--data", text(&operator)]).exits(0);
     run(&["check", "--data", text(&operator)]).exits(0);
     openssl_accepts_what_it_leaves(&data);
@@ -109,7 +147,7 @@ fn openssl_accepts_what_it_leaves(data: &Path) {
         check_by(&data.join("operator/ca.pem"), &["-in"], &file, 100);
     }
     let devices: Vec<_> = std::fs::read_dir(data.join("devices")).expect("devices").collect();
-    assert_eq!(devices.len(), 5);
+    assert_eq!(devices.len(), DEVICES);
     for device in devices {
         for name in ["voucher.vcj", "voucher-request.vcj"] {
             // Within the signed JSON, which begins after some 60 bytes of CMS.
