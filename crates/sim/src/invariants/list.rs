@@ -94,6 +94,16 @@ pub const NAMES: &[Named] = &[
         "firmware-agrees",
         "the firmware that runs is the one that the hub knows, and is what was signed",
     ),
+    named(
+        Stories,
+        "older-is-refused",
+        "a device refuses a manifest with a lower sequence number, offered once",
+    ),
+    named(
+        Stories,
+        "forged-is-refused",
+        "a device refuses a manifest that is not signed as it must be, offered once",
+    ),
     named(Stories, "held-are-narrow", "the plan of a device that is held is as narrow as its level"),
     named(Stories, "described-makes-no-finding", "a described flow makes no finding"),
     named(Stories, "given-up-once", "one device was given up, after the tries that were allowed"),
