@@ -10,6 +10,7 @@
 //! | `registrar.key`, `registrar.pem` | the devices' listener |
 //! | `masa.key`, `masa.pem` | signs vouchers |
 //! | `signer.key`, `signer.pem` | signs descriptions and birth records |
+//! | `author.key`, `author.pem` | signs releases |
 //! | `blobs/` | firmware, descriptions and the like, each by its SHA-256 |
 //! | `journal.key` | signs the journal's checkpoints |
 //! | `ready.json` | addresses and a token, for whoever may read it (0600) |
@@ -18,8 +19,9 @@ use fleet::audit::view::hex;
 use fleet::time::Millis;
 use io::FileKey;
 use io::blobs::BlobFolder;
-use io::files::{FileError, FolderLock, create_private_dir, read_limited, write_atomic};
+use io::files::{FileError, FolderLock, create_private_dir, read_limited, read_private, write_atomic};
 use io::key::KeyError;
+use io::limits::KEY_FILE_BYTES_MAX;
 use io::tls::Identity;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -162,8 +164,18 @@ impl Folder {
         self.kept("signer", &profile, &self.factory, &ReachedBy::nowhere(), now)
     }
 
+    /// What signs releases: the firmware's author.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn author(&self, now: Millis) -> Result<Authority, FolderError> {
+        keep_trusted_author(&self.path)?;
+        let profile = Profile::Author { common_name: "Steward author".into() };
+        self.kept("author", &profile, &self.factory, &ReachedBy::nowhere(), now)
+    }
+
     /// The key and certificate called `file`. The certificate is issued anew when it ends within half
-    /// its life, or does not say how the hub is reached.
+    /// its life, does not say how the hub is reached, or is for other purposes.
     fn kept(
         &self,
         file: &str,
@@ -180,6 +192,7 @@ impl Folder {
             *certificate.public_key() == own
                 && certificate.verify_signature(issuer.certificate.public_key()).is_ok()
                 && certificate.not_after() > now.0 + half
+                && certificate.key_purposes() == profile.key_purposes().as_deref()
                 && reached_by.names.iter().all(|name| certificate.dns_names().contains(name))
                 && reached_by.addresses.iter().all(|address| certificate.addresses().contains(address))
         };
@@ -281,6 +294,17 @@ fn authority(
         }
     };
     Ok(Authority { certificate, key: Arc::new(key) })
+}
+
+/// A folder that had a signer before authors had a key of their own: its devices trust the signer's key for
+/// their firmware, so that is the author's too.
+fn keep_trusted_author(folder: &Path) -> Result<(), FolderError> {
+    let (author, signer) = (folder.join("author.key"), folder.join("signer.key"));
+    if author.exists() || !signer.exists() {
+        return Ok(());
+    }
+    let key = read_private(&signer, KEY_FILE_BYTES_MAX)?;
+    Ok(write_atomic(&author, &key, 0o600)?)
 }
 
 fn read_certificate(path: &Path) -> Result<Option<Certificate>, FolderError> {

@@ -273,7 +273,7 @@ impl Bound {
         let devices_tls = devices_config(&registrar.clone().identity())?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
         let (masa, domain, factory) = (folder.masa(now)?, folder.domain().clone(), folder.factory().clone());
-        let maker = folder.signer(now)?;
+        let (author, maker) = (folder.author(now)?, folder.signer(now)?);
         let own = vec![self.people.address, self.devices.address];
         let fetcher = Fetcher::new(settings.fetch_loopback, own);
         let signing = |authority| Signers {
@@ -283,6 +283,7 @@ impl Bound {
             registrar: registrar.clone(),
             masa: masa.clone(),
             signer: maker.clone(),
+            author: author.clone(),
             maker: folder.factory().certificate.clone(),
             blobs: blobs.clone(),
             fetcher: fetcher.clone(),

@@ -68,8 +68,8 @@ async fn file(
     let found = shared.desk.own(&session, published::Find { product, sequence_number }).await;
     let envelope: Digest = answered::<Option<Digest>>(found)?.ok_or_else(unknown)?;
     if wants_signer {
-        let Signers { signer, maker, .. } = &shared.factory;
-        let chain = signer.certificate.to_pem() + &maker.to_pem();
+        let Signers { author, maker, .. } = &shared.factory;
+        let chain = author.certificate.to_pem() + &maker.to_pem();
         return Ok(([(header::CONTENT_TYPE, "application/pem-certificate-chain")], chain).into_response());
     }
     let bytes = shared.blobs.get(&session, envelope, SUIT_ENVELOPE_BYTES_MAX).await?;

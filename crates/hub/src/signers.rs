@@ -31,6 +31,8 @@ pub struct Signers {
     pub masa: Authority,
     /// Signs descriptions and birth records, for the manufacturer whose authority `maker` is.
     pub signer: Authority,
+    /// Signs releases, for the same manufacturer.
+    pub author: Authority,
     /// The manufacturer's authority.
     pub maker: Certificate,
     /// Keeps blobs.
@@ -91,7 +93,7 @@ impl Signers {
 
     fn sign_release(&self, release: &Release) -> Result<Vec<u8>, Refusal> {
         release
-            .envelope(self.signer.key.as_ref())
+            .envelope(self.author.key.as_ref())
             .map_err(|why| Refusal::new(Sort::Failed, "not-signed", why.to_string()).blaming(Blame::Us))
     }
 

@@ -130,7 +130,7 @@ pub fn verify(pem: &str, anchors: &[Certificate]) -> Result<Verified, RecordRefu
         return Err(RecordRefused::ContentType(verified.content_type));
     }
     // A signer of descriptions is what a signer of births is.
-    let purpose = Purpose::MudSignature;
+    let purpose = Purpose::Description;
     let path = verify_chain(&verified.signer, &verified.certificates, anchors, None, purpose)?;
     let anchor = path.anchor().clone();
     Ok(Verified { record: BirthRecord::from_json(&verified.content)?, anchor })

@@ -90,5 +90,11 @@ pub(crate) const CLIENT_AUTH: Oid = oid("1.3.6.1.5.5.7.3.2");
 pub(crate) const CODE_SIGNING: Oid = oid("1.3.6.1.5.5.7.3.3");
 /// id-kp-emailProtection.
 pub(crate) const EMAIL_PROTECTION: Oid = oid("1.3.6.1.5.5.7.3.4");
+/// id-kp-configSigning, RFC 9809 section 4.
+pub(crate) const CONFIG_SIGNING: Oid = oid("1.3.6.1.5.5.7.3.41");
+/// id-kp-trustAnchorConfigSigning, RFC 9809 section 4.
+pub(crate) const TRUST_ANCHOR_SIGNING: Oid = oid("1.3.6.1.5.5.7.3.42");
+/// id-kp-updatePackageSigning, RFC 9809 section 4.
+pub(crate) const UPDATE_SIGNING: Oid = oid("1.3.6.1.5.5.7.3.43");
 /// id-kp-cmcRA: a registration authority, RFC 8995 section 5.5.4.
 pub(crate) const CMC_RA: Oid = oid("1.3.6.1.5.5.7.3.28");

@@ -36,7 +36,7 @@ pub fn check_voucher(
 /// The voucher, if the MASA signed it.
 fn read(body: &[u8], masa: &[Certificate]) -> Result<Voucher, VoucherRejected> {
     let signed = cms::verify(body, None, masa)?;
-    let path = verify_chain(&signed.signer, &signed.certificates, masa, None, Purpose::Signature)?;
+    let path = verify_chain(&signed.signer, &signed.certificates, masa, None, Purpose::Voucher)?;
     // One authority may stand above MASA and devices alike: a device's key signs no vouchers for others.
     // Its certificate has a serialNumber (RFC 8995 section 2.3.1).
     if path.certificates().len() > 1 && signed.signer.serial_number().is_some() {

@@ -7,6 +7,7 @@ mod credentials;
 mod discovery;
 mod est;
 mod fetch;
+mod folder;
 mod masa;
 mod publication;
 mod records;

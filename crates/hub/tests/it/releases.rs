@@ -213,7 +213,7 @@ fn what_does_not_verify_is_not_kept() {
         release.envelope(&FileKey::open(&maker.path(key)).expect("a key")).expect("signed")
     };
     let chain = |file: &str| read(&maker, file) + &read(&maker, "hub/factory.pem");
-    let (envelope, signer) = (signed(&good, "hub/signer.key"), chain("hub/signer.pem"));
+    let (envelope, signer) = (signed(&good, "hub/author.key"), chain("hub/author.pem"));
     mirror.has("/image", IMAGE);
     let mut tries = 0;
     let mut check = |envelope: &[u8], signer: &str, expect: &str| {
@@ -236,20 +236,24 @@ fn what_does_not_verify_is_not_kept() {
         check(&changed, &signer, " ");
     }
     check(&envelope, &chain("hub/factory.pem"), "the signer is not one of the maker");
-    let foreign = read(&stranger, "hub/signer.pem") + &read(&stranger, "hub/factory.pem");
+    let foreign = read(&stranger, "hub/author.pem") + &read(&stranger, "hub/factory.pem");
     check(&envelope, &foreign, "the signer is not one of the maker");
+    // The maker's other signers are not its author.
+    for (key, certificate) in [("hub/masa.key", "hub/masa.pem"), ("hub/signer.key", "hub/signer.pem")] {
+        check(&signed(&good, key), &chain(certificate), "the extended key usage does not allow Release");
+    }
     let of_device = signed(&good, "idevid.key");
     check(&of_device, &chain("idevid.pem"), "the signer is not one of the maker");
     check(&of_device, &signer, "nobody who is trusted signed the manifest");
     check(&envelope, "", "certificate");
     let other = Release { image_digest: sha256(b"other"), ..good.clone() };
-    check(&signed(&other, "hub/signer.key"), &signer, "and the manifest says");
+    check(&signed(&other, "hub/author.key"), &signer, "and the manifest says");
     let longer = Release { image_size: 1 + IMAGE.len() as u64, ..good.clone() };
-    check(&signed(&longer, "hub/signer.key"), &signer, "bytes, and the manifest says");
+    check(&signed(&longer, "hub/author.key"), &signer, "bytes, and the manifest says");
     let huge = Release { image_size: 16 * 1024 * 1024 + 1, ..good.clone() };
-    check(&signed(&huge, "hub/signer.key"), &signer, "are taken");
+    check(&signed(&huge, "hub/author.key"), &signer, "are taken");
     let lost = Release { uri: mirror.url("/nothing"), ..good.clone() };
-    check(&signed(&lost, "hub/signer.key"), &signer, "404");
+    check(&signed(&lost, "hub/author.key"), &signer, "404");
     check(&[0; 12 * 1024 + 1], &signer, "bad-reply");
 
     // The operator may want to see that devices judge for themselves.

@@ -29,7 +29,7 @@ pub async fn vouchers_name_the_domain(scene: &mut Scene) -> Result<(), String> {
     for (serial_number, folder, signed) in imprinted(scene)? {
         let verified = cms::verify(&signed, None, &[]).map_err(|why| format!("{serial_number}: {why}"))?;
         let anchors = std::slice::from_ref(&maker);
-        verify_chain(&verified.signer, &verified.certificates, anchors, None, Purpose::Signature)
+        verify_chain(&verified.signer, &verified.certificates, anchors, None, Purpose::Voucher)
             .map_err(|why| format!("{serial_number}: {why}"))?;
         let voucher =
             Voucher::from_json(&verified.content).map_err(|why| format!("{serial_number}: {why}"))?;

@@ -44,7 +44,7 @@ pub fn image(version: &str) -> Vec<u8> {
 /// # Errors
 /// [`Failure::Failed`] when the maker's certificate cannot be read.
 pub fn device(scene: &Scene) -> Result<Device, Failure> {
-    let path = scene.manufacturer.folder.join("signer.pem");
+    let path = scene.manufacturer.folder.join("author.pem");
     let author = certificate(&path)?.ok_or_else(|| failed(format!("there is no {}", path.display())))?;
     let vendor_id = Uuid::of_vendor(VENDOR);
     Ok(Device {

@@ -19,12 +19,17 @@ pub enum Purpose {
     /// A registrar: the extended key usage is there and names id-kp-cmcRA (RFC 8995 section
     /// 5.5.4, RFC 7030 section 3.6.1).
     Registrar,
-    /// A signer of vouchers or manifests: an extended key usage, if there is one, names a purpose
-    /// of signing, and it is no device's IDevID.
-    Signature,
-    /// A signer of MUD files: as [`Signature`](Self::Signature), and the key usage is there with
-    /// digitalSignature (RFC 8520 section 13.2).
-    MudSignature,
+    /// A signer of vouchers, and no device's IDevID. The extended key usage, if there is one, names
+    /// id-kp-trustAnchorConfigSigning (RFC 9809 section 4): RFC 8995 appendix C.1.2 has none.
+    Voucher,
+    /// A signer of MUD files or birth records, and no device's IDevID. The key usage is there with
+    /// digitalSignature (RFC 8520 section 13.2); the extended key usage, if there is one, names
+    /// id-kp-configSigning (RFC 9809 section 4), or id-kp-emailProtection as signers of CMS do.
+    Description,
+    /// A signer of firmware manifests, and no device's IDevID: the extended key usage is there and
+    /// names id-kp-updatePackageSigning (RFC 9809 section 3) or id-kp-codeSigning (RFC 5280 section
+    /// 4.2.1.12).
+    Release,
     /// An authority, for example one that RFC 7030 section 4.1.3 distributes.
     Authority,
 }
@@ -179,7 +184,7 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainRefuse
     // RFC 5280 section 4.2.1.3.
     let usage_fits = match purpose {
         Purpose::Authority => leaf.is_authority() && usage.is_none_or(|usage| usage.key_cert_sign()),
-        Purpose::MudSignature => usage.is_some_and(|usage| usage.digital_signature()),
+        Purpose::Description => usage.is_some_and(|usage| usage.digital_signature()),
         _ => usage.is_none_or(|usage| usage.digital_signature()),
     };
     if !usage_fits {
@@ -189,7 +194,7 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainRefuse
     // sign vouchers or descriptions for the others.
     let of_device =
         leaf.hardware_module_name().is_some() || leaf.mud_url().is_some() || leaf.masa_url().is_some();
-    if of_device && matches!(purpose, Purpose::Signature | Purpose::MudSignature) {
+    if of_device && matches!(purpose, Purpose::Voucher | Purpose::Description | Purpose::Release) {
         return Err(ChainRefused::Device(purpose));
     }
     // RFC 5280 section 4.2.1.12: if present, one of the purposes indicated.
@@ -197,14 +202,15 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainRefuse
         Purpose::Device => &[oid::CLIENT_AUTH, oid::ANY_PURPOSE],
         Purpose::Server => &[oid::SERVER_AUTH, oid::ANY_PURPOSE],
         Purpose::Registrar => &[oid::CMC_RA],
-        Purpose::Signature | Purpose::MudSignature => {
-            &[oid::CODE_SIGNING, oid::EMAIL_PROTECTION, oid::ANY_PURPOSE]
-        }
+        Purpose::Voucher => &[oid::TRUST_ANCHOR_SIGNING, oid::ANY_PURPOSE],
+        Purpose::Description => &[oid::CONFIG_SIGNING, oid::EMAIL_PROTECTION, oid::ANY_PURPOSE],
+        // Not any purpose: whoever may install firmware has to be meant.
+        Purpose::Release => &[oid::UPDATE_SIGNING, oid::CODE_SIGNING],
         Purpose::Authority => return Ok(()),
     };
     match leaf.key_purposes() {
         Some(purposes) if purposes.iter().any(|purpose| allowed.contains(purpose)) => Ok(()),
-        None if purpose != Purpose::Registrar => Ok(()),
+        None if !matches!(purpose, Purpose::Registrar | Purpose::Release) => Ok(()),
         _ => Err(ChainRefused::ExtendedKeyUsage(purpose)),
     }
 }

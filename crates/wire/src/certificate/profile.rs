@@ -81,13 +81,18 @@ pub enum Profile {
         /// Addresses that clients reach it by.
         addresses: Vec<IpAddr>,
     },
-    /// The signer of a manufacturer's vouchers.
+    /// The signer of a manufacturer's vouchers: they give a device a trust anchor (RFC 9809 section 4).
     Masa {
         /// commonName of the subject.
         common_name: String,
     },
-    /// A signer of MUD files (RFC 8520 section 13.2) and manifests.
+    /// A signer of MUD files (RFC 8520 section 13.2) and birth records.
     Signer {
+        /// commonName of the subject.
+        common_name: String,
+    },
+    /// A firmware author: signs the manifests of releases (RFC 9019 section 2.2).
+    Author {
         /// commonName of the subject.
         common_name: String,
     },
@@ -175,7 +180,8 @@ impl Profile {
             Self::Registrar { common_name, .. }
             | Self::Server { common_name, .. }
             | Self::Masa { common_name }
-            | Self::Signer { common_name } => Name::new(&[(NameAttribute::CommonName, common_name)]),
+            | Self::Signer { common_name }
+            | Self::Author { common_name } => Name::new(&[(NameAttribute::CommonName, common_name)]),
         }
     }
 
@@ -191,7 +197,7 @@ impl Profile {
         if let Some(usage) = self.key_usage() {
             all.push(extension(oid::KEY_USAGE, true, &KeyUsage(usage))?);
         }
-        if let Some(purposes) = self.purposes() {
+        if let Some(purposes) = self.key_purposes() {
             all.push(extension(oid::EXTENDED_KEY_USAGE, false, &ExtendedKeyUsage(purposes))?);
         }
         let names = self.alternative_names()?;
@@ -226,8 +232,13 @@ impl Profile {
         }
     }
 
-    fn purposes(&self) -> Option<Vec<Oid>> {
+    /// What the extended key usage names; nothing when the certificate has none.
+    pub fn key_purposes(&self) -> Option<Vec<Oid>> {
         match self {
+            Self::Masa { .. } => Some(vec![oid::TRUST_ANCHOR_SIGNING]),
+            // The second is what `openssl cms -verify` asks for, as RFC 8520 section 13.2 calls it.
+            Self::Signer { .. } => Some(vec![oid::CONFIG_SIGNING, oid::EMAIL_PROTECTION]),
+            Self::Author { .. } => Some(vec![oid::UPDATE_SIGNING, oid::CODE_SIGNING]),
             Self::LdevId { .. } => Some(vec![oid::CLIENT_AUTH]),
             Self::Registrar { .. } => Some(vec![oid::CMC_RA, oid::SERVER_AUTH, oid::CLIENT_AUTH]),
             Self::Server { .. } => Some(vec![oid::SERVER_AUTH]),

@@ -55,7 +55,7 @@ pub fn check_signature(
     if mud_signer.is_some_and(|name| name != verified.signer.subject()) {
         return Err(SignatureRefused::OtherSigner(verified.signer.subject().to_string()));
     }
-    let purpose = Purpose::MudSignature;
+    let purpose = Purpose::Description;
     let path = verify_chain(&verified.signer, &verified.certificates, anchors, Some(now), purpose)?;
     let anchor = path.anchor().clone();
     Ok(MudSignature { anchor, signing_time: verified.signing_time, signer: verified.signer })

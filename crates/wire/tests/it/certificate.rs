@@ -1,6 +1,7 @@
 //! Certificates: the profiles as OpenSSL reads them, and OpenSSL's as we do.
 use crate::support::{
-    FOR_EVER, Identity, START, TestKey, YEARS, idevid, intermediate, ldevid, masa, openssl, registrar, serial,
+    FOR_EVER, Identity, START, TestKey, YEARS, author, idevid, intermediate, ldevid, masa, openssl,
+    registrar, serial, signer,
 };
 use wire::certificate::profile::{IssueRefused, Profile, Validity, issue};
 use wire::certificate::{Certificate, CertificateRefused, HardwareModuleName, NO_END, NameRefused};
@@ -21,7 +22,7 @@ fn openssl_shows_what_the_profiles_say() {
         }
     };
     let everywhere = ["Subject Key Identifier", "Authority Key Identifier", "Dec 31 23:59:59 9999 GMT"];
-    for profile in [idevid(), ldevid(), registrar(), masa(), intermediate("Sub")] {
+    for profile in [idevid(), ldevid(), registrar(), masa(), signer(), author(), intermediate("Sub")] {
         check(&profile, &everywhere, &[]);
     }
     check(
@@ -48,7 +49,9 @@ fn openssl_shows_what_the_profiles_say() {
         &["CMC Registration Authority, TLS Web Server Authentication, TLS Web Client", names],
         &[],
     );
-    check(&masa(), &["Digital Signature", "CA:FALSE"], &["Extended"]);
+    check(&masa(), &["Digital Signature", "CA:FALSE", "1.3.6.1.5.5.7.3.42\n"], &["Code Signing"]);
+    check(&signer(), &["Digital Signature", "1.3.6.1.5.5.7.3.41, E-mail Protection\n"], &["Code Signing"]);
+    check(&author(), &["Digital Signature", "1.3.6.1.5.5.7.3.43, Code Signing\n"], &["E-mail"]);
     check(&intermediate("Sub"), &["CA:TRUE, pathlen:0", "Certificate Sign, CRL Sign"], &["Digital"]);
 }
 

@@ -1,6 +1,7 @@
 //! Certification paths: what is accepted, and which rule each other one breaks.
 use crate::support::{
-    END, Identity, NOW, START, TestKey, YEARS, idevid, intermediate, ldevid, masa, openssl, registrar, serial,
+    END, Identity, NOW, START, TestKey, YEARS, author, idevid, intermediate, ldevid, masa, openssl,
+    registrar, serial, signer,
 };
 use wire::Certificate;
 use wire::certificate::chain::{ChainRefused, Purpose, verify_chain};
@@ -27,8 +28,9 @@ fn good_paths() {
         (registrar(), Purpose::Registrar),
         (registrar(), Purpose::Server),
         (registrar(), Purpose::Device),
-        (masa(), Purpose::Signature),
-        (masa(), Purpose::MudSignature),
+        (masa(), Purpose::Voucher),
+        (signer(), Purpose::Description),
+        (author(), Purpose::Release),
     ] {
         let leaf = sub.issue(&profile).certificate;
         let path = verify_chain(&leaf, &subs, &anchors, Some(NOW), purpose).unwrap();
@@ -53,11 +55,53 @@ fn purposes() {
     check(&ldevid(), Purpose::Server, ChainRefused::ExtendedKeyUsage(Purpose::Server));
     check(&ldevid(), Purpose::Registrar, ChainRefused::ExtendedKeyUsage(Purpose::Registrar));
     check(&masa(), Purpose::Registrar, ChainRefused::ExtendedKeyUsage(Purpose::Registrar));
-    check(&ldevid(), Purpose::Signature, ChainRefused::ExtendedKeyUsage(Purpose::Signature));
-    check(&idevid(), Purpose::MudSignature, ChainRefused::KeyUsage(Purpose::MudSignature));
-    check(&idevid(), Purpose::Signature, ChainRefused::Device(Purpose::Signature));
+    check(&ldevid(), Purpose::Voucher, ChainRefused::ExtendedKeyUsage(Purpose::Voucher));
+    check(&idevid(), Purpose::Description, ChainRefused::KeyUsage(Purpose::Description));
+    check(&idevid(), Purpose::Voucher, ChainRefused::Device(Purpose::Voucher));
     check(&ldevid(), Purpose::Authority, ChainRefused::KeyUsage(Purpose::Authority));
-    check(&intermediate("Sub"), Purpose::Signature, ChainRefused::KeyUsage(Purpose::Signature));
+    check(&intermediate("Sub"), Purpose::Voucher, ChainRefused::KeyUsage(Purpose::Voucher));
+}
+
+/// Who may sign what, for certificates of ours and of other makers.
+#[test]
+fn signers_sign_for_their_purpose_alone() {
+    let Some(openssl) = openssl("chain::signers_sign_for_their_purpose_alone") else { return };
+    let root = Identity::root("Root");
+    let check = |leaf: &Certificate, anchors: &[Certificate], expect: &[Purpose]| {
+        let purposes = [Purpose::Voucher, Purpose::Description, Purpose::Release];
+        let judge = |purpose: &Purpose| verify_chain(leaf, &[], anchors, None, *purpose).is_ok();
+        let good: Vec<Purpose> = purposes.into_iter().filter(judge).collect();
+        assert_eq!(good, expect, "{}", leaf.subject());
+    };
+    let ours = |profile: &Profile, expect: &[Purpose]| {
+        check(&root.issue(profile).certificate, std::slice::from_ref(&root.certificate), expect);
+    };
+    ours(&masa(), &[Purpose::Voucher]);
+    ours(&signer(), &[Purpose::Description]);
+    ours(&author(), &[Purpose::Release]);
+    ours(&registrar(), &[]);
+    ours(&idevid(), &[]);
+    ours(&ldevid(), &[]);
+    let theirs = |usage: &str, expect: &[Purpose]| {
+        openssl.ok("ecparam -name prime256v1 -genkey -noout -out them.key");
+        openssl.ok(&format!("req -x509 -new -key them.key -subj /CN=Them -out them.pem{usage}"));
+        let leaf = Certificate::from_pem(&String::from_utf8(openssl.read("them.pem")).unwrap()).unwrap();
+        check(&leaf, std::slice::from_ref(&leaf), expect);
+    };
+    let signing = " -addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=";
+    let with = |purposes: &str| format!("{signing}{purposes}");
+    // As RFC 8995 appendix C.1.2 and the example of RFC 8520 section 13.1 have it: without purposes.
+    theirs(" -addext keyUsage=critical,digitalSignature", &[Purpose::Voucher, Purpose::Description]);
+    theirs("", &[Purpose::Voucher]);
+    theirs(&with("1.3.6.1.5.5.7.3.42"), &[Purpose::Voucher]);
+    theirs(&with("1.3.6.1.5.5.7.3.41"), &[Purpose::Description]);
+    theirs(&with("emailProtection"), &[Purpose::Description]);
+    theirs(&with("codeSigning"), &[Purpose::Release]);
+    theirs(&with("1.3.6.1.5.5.7.3.43"), &[Purpose::Release]);
+    theirs(&with("codeSigning,emailProtection"), &[Purpose::Description, Purpose::Release]);
+    theirs(&with("anyExtendedKeyUsage"), &[Purpose::Voucher, Purpose::Description]);
+    theirs(&with("timeStamping"), &[]);
+    theirs(" -addext keyUsage=critical,keyCertSign -addext extendedKeyUsage=codeSigning", &[]);
 }
 
 #[test]

@@ -288,9 +288,9 @@ fn openssl_accepts_our_signature() {
     openssl.write("root.pem", maker.root.certificate.to_pem());
     openssl.write("mudfile", &file);
     openssl.write("mudfile.p7s", &signature);
-    // RFC 8520 section 13.2, with the trust root that its note asks for.
-    let verify = "cms -verify -in mudfile.p7s -inform DER -binary -CAfile root.pem -purpose any \
-                  -attime 1780000000 -out out -content";
+    // RFC 8520 section 13.2, with the trust root that its note asks for, and for its usual purpose.
+    let verify = "cms -verify -in mudfile.p7s -inform DER -binary -CAfile root.pem -attime 1780000000 \
+                  -out out -content";
     openssl.ok(&format!("{verify} mudfile"));
     openssl.write("damaged", file.replace("48", "49"));
     openssl.fails(&format!("{verify} damaged"));
@@ -353,7 +353,7 @@ fn signatures_that_are_refused() {
         assert!(refused.contains(expect), "{refused}");
     };
     let device = maker.middle.issue(&ldevid());
-    check(&sign_as(&device).unwrap(), &anchors, NOW, "the extended key usage does not allow MudSignature");
+    check(&sign_as(&device).unwrap(), &anchors, NOW, "the extended key usage does not allow Description");
     check(&good, &[Identity::root("Other").certificate], NOW, "no trust anchor or intermediate");
     check(&good, &anchors, i64::MAX, "expired");
     let name = maker.root.certificate.subject();

@@ -100,6 +100,14 @@ pub fn masa() -> Profile {
     Profile::Masa { common_name: "Test MASA".into() }
 }
 
+pub fn signer() -> Profile {
+    Profile::Signer { common_name: "Test signer".into() }
+}
+
+pub fn author() -> Profile {
+    Profile::Author { common_name: "Test author".into() }
+}
+
 pub fn serial() -> [u8; 16] {
     let mut serial = [0; 16];
     aws_lc_rs::rand::fill(&mut serial).unwrap();

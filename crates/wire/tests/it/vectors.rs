@@ -74,7 +74,7 @@ fn rfc8995_appendix_c() {
     assert!(path(&registrar, &owner, None, Purpose::Server).is_err());
 
     let voucher = message(&folder, "voucher_00-D0-E5-F2-00-02.b64");
-    path(&voucher, &vendor, None, Purpose::Signature).unwrap();
+    path(&voucher, &vendor, None, Purpose::Voucher).unwrap();
     let read = Voucher::from_json(&voucher.content).unwrap();
     assert_eq!(read.assertion, Some(Assertion::Logged));
     assert_eq!(read.nonce.as_ref(), Some(&nonce));
@@ -148,5 +148,5 @@ fn certificates_of_the_constrained_draft() {
     verify_chain(&registrar, &[], &domain, None, Purpose::Registrar).unwrap();
     verify_chain(&pledge, &[], &masa_ca, None, Purpose::Device).unwrap();
     // An authority signs the draft's vouchers itself.
-    verify_chain(&masa_ca[0], &[], &masa_ca, None, Purpose::Signature).unwrap();
+    verify_chain(&masa_ca[0], &[], &masa_ca, None, Purpose::Voucher).unwrap();
 }

@@ -65,7 +65,7 @@ fn authenticate(
     let chain = Certificate::list_from_pem(pem).map_err(|why| format!("the signer's certificate: {why}"))?;
     let (leaf, above) = chain.split_first().ok_or("there is no certificate of the signer")?;
     let anchor = Certificate::from_pem(&work.anchor).map_err(|why| format!("the maker's anchor: {why}"))?;
-    verify_chain(leaf, above, std::slice::from_ref(&anchor), Some(now.0), Purpose::Signature)
+    verify_chain(leaf, above, std::slice::from_ref(&anchor), Some(now.0), Purpose::Release)
         .map_err(|why| format!("the signer is not one of the maker `{}`: {why}", work.maker))?;
     let authentic = Envelope::from_cbor(envelope)
         .and_then(|envelope| envelope.authenticate(std::slice::from_ref(leaf.public_key())))
