@@ -8,7 +8,7 @@ use crate::control::rules as control;
 use crate::device::rules as device;
 use crate::device::{Device, unused_name};
 use crate::discovery::description::{self, Description};
-use crate::discovery::{Discovery, believed, rules as discovery};
+use crate::discovery::{Discovery, believed, named, rules as discovery};
 use crate::onboarding::Onboarding;
 use crate::onboarding::rules as onboarding;
 use crate::quarantine::{Quarantine, rules as quarantine};
@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::remediation::{Remediation, rules as remediation};
 use crate::retirement::Retirement;
 use crate::retirement::rules as retirement;
+use crate::retirement::support::{Support, rules as support};
 use crate::room::{Cx, Room, Subject};
 use std::any::Any;
 
@@ -55,6 +56,13 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
     }
     if let Some(access::Event::Proposed { .. }) = event.downcast_ref::<access::Event>() {
         return first_plan(cx, subject);
+    }
+    if let Some(
+        description::rules::Event::DescriptionVerified { .. }
+        | description::rules::Event::DescriptionConfirmed { .. },
+    ) = event.downcast_ref()
+    {
+        return tell_calendar(cx, subject);
     }
     if let Some(discovery::Event::Stated { .. }) = event.downcast_ref::<discovery::Event>() {
         want_description(cx, subject)?;
@@ -106,6 +114,16 @@ fn first_plan(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
         return Ok(());
     }
     cx.change::<Access>(subject, access::Command::Activate).map(drop)
+}
+
+/// The calendar knows what the maker says of its product (RFC 8520 section 3.6): both are named by a maker and
+/// a MUD URL.
+fn tell_calendar(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
+    let (known, _) = Description::load(cx.tx, subject)?.unwrap_or_default();
+    let Some(verified) = known.verified else { return Ok(()) };
+    let source = format!("the description {}, signed by {}", verified.file, verified.signer);
+    let says = support::Command::Describe { is_supported: verified.is_supported, source };
+    cx.change::<Support>(subject, says).map(drop)
 }
 
 /// A decommission is an operation, and ends in the end of a life.
@@ -302,11 +320,7 @@ fn named_by_idevid(
 
 /// What is believed is fetched. What anybody on the wire can say is not: it could name any server.
 fn want_description(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
-    let (state, _) = Discovery::load(cx.tx, subject)?.unwrap_or_default();
-    let Some((assurance, statement)) = state.believed() else { return Ok(()) };
-    if assurance < discovery::Assurance::Entered {
-        return Ok(());
-    }
+    let Some(statement) = named(cx, subject)? else { return Ok(()) };
     let wanted = description::subject(subject, &statement.maker, &statement.mud_url);
     cx.change::<Description>(&wanted, description::rules::Command::Want).map(drop)
 }

@@ -1,7 +1,9 @@
 //! From no trust to a domain, by the machine alone: RFC 8995 sections 5.1 to 5.7.
 use crate::machine::{Bench, JOINING, until};
 use crate::registrar::{Bend, Registrar, text};
-use crate::support::{Identity, LIFE, SERIAL_NUMBER, TestKey, corpus, idevid, masa, registrar};
+use crate::support::{
+    Identity, LIFE, SERIAL_NUMBER, TestKey, author, corpus, idevid, masa, registrar, signer,
+};
 use agent::machine::{
     Answer, Failure, Input, Moment, Output, Pledge, Stage, Trouble, VoucherRejected, check_voucher,
 };
@@ -154,10 +156,10 @@ fn what_the_masa_did_not_sign_is_refused() {
         |all, voucher| all.signed_by(&all.maker.issue(&idevid()), &voucher),
         "a device speaks for itself alone",
     );
-    check_rejected(
-        |all, voucher| all.signed_by(&all.maker.issue(&registrar()), &voucher),
-        "the extended key usage does not allow Signature",
-    );
+    let other_purpose = "the extended key usage does not allow Voucher";
+    check_rejected(|all, voucher| all.signed_by(&all.maker.issue(&registrar()), &voucher), other_purpose);
+    check_rejected(|all, voucher| all.signed_by(&all.maker.issue(&signer()), &voucher), other_purpose);
+    check_rejected(|all, voucher| all.signed_by(&all.maker.issue(&author()), &voucher), other_purpose);
     check_rejected(
         |all, voucher| Answer {
             content_type: "application/json".into(),

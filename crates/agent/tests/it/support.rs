@@ -99,6 +99,14 @@ pub fn masa() -> Profile {
     Profile::Masa { common_name: "masa".into() }
 }
 
+pub fn signer() -> Profile {
+    Profile::Signer { common_name: "signer".into() }
+}
+
+pub fn author() -> Profile {
+    Profile::Author { common_name: "author".into() }
+}
+
 pub fn ldevid() -> Profile {
     Profile::LdevId { serial_number: SERIAL_NUMBER.into(), device_id: "lamp-7".into() }
 }

@@ -92,13 +92,13 @@ fn detail(cx: &mut Cx, subject: Subject, state: State) -> Result<DeviceDetail, R
     let drifted = configuration::store::drifted(cx.tx, &subject)?;
     let outside = quarantine::store::is_outside_description(cx.tx, &subject)?;
     let (maker, model) = (&state.identity.maker, &state.identity.model);
-    let supported_until = support::until(cx, &subject, maker, model)?;
+    let unsupported = support::ended(cx, &subject, maker, model)?.is_some();
     let is_silent = |seen: Millis| state.is_at_work() && seen.plus_seconds(SILENCE_SECONDS_MAX) < cx.now;
     let holds = [
         (Condition::ConfigDrift, drifted),
         (Condition::Silent, last_seen.is_some_and(is_silent)),
         (Condition::OutsideDescription, outside),
-        (Condition::Unsupported, supported_until.is_some_and(|until| until < cx.now)),
+        (Condition::Unsupported, unsupported),
         (Condition::NeedsAttention, !state.attention.is_empty()),
     ];
     let conditions = holds.into_iter().filter(|(_, holds)| *holds).map(|(condition, _)| condition).collect();

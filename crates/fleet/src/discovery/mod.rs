@@ -26,7 +26,7 @@ mod tests;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room, Subject};
 use description::Description;
-use rules::Statement;
+use rules::{Assurance, Statement};
 
 /// The room. Its subjects are devices.
 pub struct Discovery;
@@ -44,6 +44,16 @@ pub fn believed(
     let subject = description::subject(device, &statement.maker, &statement.mud_url);
     let (description, _) = Description::load(cx.tx, &subject)?.unwrap_or_default();
     Ok(Some((statement.clone(), description)))
+}
+
+/// The statement by which a device's product is known. What anybody on the wire can say is none.
+///
+/// # Errors
+/// A fault of the store.
+pub fn named(cx: &mut Cx, device: &Subject) -> Result<Option<Statement>, Refusal> {
+    let (state, _) = Discovery::load(cx.tx, device)?.unwrap_or_default();
+    let named = state.believed().filter(|(assurance, _)| *assurance >= Assurance::Entered);
+    Ok(named.map(|(_, statement)| statement.clone()))
 }
 
 /// Why a device may not be admitted yet: it has a MUD URL, and RFC 8520 section 13.2 lets nobody use the

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | good-ldevid | it has no LDevID that is good now |
 //! | active-plan | no plan of what it may reach is active |
-//! | supported | the support of its product has ended, by the calendar |
+//! | supported | the support of its product has ended, by the calendar or its maker's description |
 //!
 //! Absent: verdicts that are remembered. Not yet: SBOMs and vulnerabilities (RFC 9472, RFC 9393),
 //! attestation (RFC 9334).

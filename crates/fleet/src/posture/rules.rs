@@ -21,19 +21,23 @@ pub struct Facts {
     pub good_ldevids: i64,
     /// A plan of what it may reach is active.
     pub has_plan: bool,
-    /// Until when its product is supported, if anybody said so.
-    pub supported_until: Option<Millis>,
+    /// When the support of its product ended, and who says so; nothing while it is supported, as far as
+    /// anybody said.
+    pub support_ended: Option<(Millis, String)>,
 }
 
 /// Why a device fails a check; nothing when it passes.
-pub fn failing(check: Check, facts: &Facts, now: Millis) -> Option<String> {
+pub fn failing(check: Check, facts: &Facts) -> Option<String> {
     match check {
         Check::GoodLdevid if facts.good_ldevids > 0 => None,
         Check::GoodLdevid => Some("it has no LDevID that is good now; it has to renew, or join again".into()),
         Check::ActivePlan if facts.has_plan => None,
         Check::ActivePlan => Some("no plan of what it may reach is active; `access show` says why".into()),
-        Check::Supported => facts.supported_until.filter(|until| *until < now).map(|until| {
-            format!("the support of its product ended at {until}; replace it, or `retirement begin`")
+        Check::Supported => facts.support_ended.as_ref().map(|(at, source)| {
+            let source = if source.is_empty() { "what was entered" } else { source };
+            format!(
+                "the support of its product ended at {at}, by {source}; replace it, or `retirement begin`"
+            )
         }),
     }
 }

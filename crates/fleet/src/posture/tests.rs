@@ -5,19 +5,19 @@ use crate::time::Millis;
 #[test]
 fn what_a_device_lacks() {
     let check = |check: Check, facts: &Facts, expect: Option<&str>| {
-        let got = failing(check, facts, Millis(1_000));
+        let got = failing(check, facts);
         assert_eq!(got.is_some(), expect.is_some(), "{check} {facts:?}");
         assert!(got.unwrap_or_default().contains(expect.unwrap_or_default()), "{check} {facts:?}");
     };
-    let (none, all) =
-        (Facts::default(), Facts { good_ldevids: 1, has_plan: true, supported_until: Some(Millis(1_000)) });
+    let (none, all) = (Facts::default(), Facts { good_ldevids: 1, has_plan: true, support_ended: None });
     check(Check::GoodLdevid, &none, Some("no LDevID"));
     check(Check::ActivePlan, &none, Some("no plan"));
     // Nobody said until when: that is no end.
     check(Check::Supported, &none, None);
     Check::ALL.iter().for_each(|word| check(*word, &all, None));
-    let over = Facts { supported_until: Some(Millis(999)), ..all };
-    check(Check::Supported, &over, Some("ended at 1970-01-01T00:00:00"));
+    let over = |by: &str| Facts { support_ended: Some((Millis(999), by.into())), ..all.clone() };
+    check(Check::Supported, &over(""), Some("ended at 1970-01-01T00:00:00.999Z, by what was entered"));
+    check(Check::Supported, &over("its description"), Some("by its description; replace it"));
 }
 
 #[test]

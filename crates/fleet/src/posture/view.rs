@@ -123,13 +123,14 @@ impl Operation for Check {
         let looked_at = page.items.len() as u64;
         let mut fails = Vec::new();
         for store::AtWork { subject, name, maker, model, good_ldevids, has_plan } in page.items {
-            let supported_until = match check {
-                Looked::Supported => support::until(cx, &subject, &maker, &model)?,
+            let ended = match check {
+                Looked::Supported => support::ended(cx, &subject, &maker, &model)?,
                 _ => None,
             };
-            let facts = Facts { good_ldevids, has_plan, supported_until };
+            let support_ended = ended.map(|ended| (ended.at, ended.source));
+            let facts = Facts { good_ldevids, has_plan, support_ended };
             let device = subject.id;
-            fails.extend(failing(check, &facts, cx.now).map(|why| Failing { name, device, why }));
+            fails.extend(failing(check, &facts).map(|why| Failing { name, device, why }));
         }
         Ok(Checked { requirement: view(requirement), looked_at, failing: fails, next: page.next })
     }

@@ -11,7 +11,8 @@
 //! | a key wanted | bear | born, with an IDevID and a signed birth record; for ever |
 //!
 //! Its service (MASA) tells a born device which domain to trust: [`voucher`]. A product's description is
-//! published, signed: [`publication`]; so is its firmware: [`release`].
+//! published, signed: [`publication`]; so is its firmware: [`release`]. Each of the three has a signer with a
+//! purpose of its own (RFC 9809), so that none can stand in for another.
 //!
 //! Absent: private keys (a device makes its own), the certificate's form (`wire`), the signing of it.
 pub mod door;

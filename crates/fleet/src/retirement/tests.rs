@@ -87,10 +87,51 @@ const STORED: &[&str] = &[
 ];
 
 /// As [`STORED`], of the support calendar.
-const STORED_SUPPORT: &[&str] = &[r#"{"event":"set","until":5,"source":"x"}"#, r#"{"event":"cleared"}"#];
+const STORED_SUPPORT: &[&str] = &[
+    r#"{"event":"set","until":5,"source":"x"}"#,
+    r#"{"event":"cleared"}"#,
+    r#"{"event":"ended","at":5,"source":"x"}"#,
+    r#"{"event":"resumed"}"#,
+];
+
+/// What is said of a product, one after another, and whether its support is over at 10.
+#[test]
+fn the_table_of_the_calendar() {
+    use super::support::rules::{Command, Ended, State, apply, decide};
+    let set = |until| Command::Set { until: Millis(until), source: "a person".into() };
+    let describe = |is_supported| Command::Describe { is_supported, source: "a file".into() };
+    let check = |commands: &[Command], expect: Option<(i64, &str)>| {
+        let mut state = State::default();
+        for command in commands {
+            let events = decide(&state, command.clone(), Millis(7)).expect("decided");
+            events.iter().for_each(|event| apply(&mut state, event));
+        }
+        let expect = expect.map(|(at, source)| Ended { at: Millis(at), source: source.into() });
+        assert_eq!(state.ended(Millis(10)), expect, "{commands:?}");
+    };
+    use Command::Clear;
+    check(&[], None);
+    check(&[set(11)], None);
+    check(&[set(10)], None);
+    check(&[set(9)], Some((9, "a person")));
+    check(&[set(9), Clear], None);
+    check(&[describe(true)], None);
+    check(&[describe(false)], Some((7, "a file")));
+    check(&[describe(false), describe(false)], Some((7, "a file")));
+    check(&[describe(false), describe(true)], None);
+    // What is signed counts more than what was entered, and does not forget it.
+    check(&[set(11), describe(false)], Some((7, "a file")));
+    check(&[describe(false), set(11)], Some((7, "a file")));
+    check(&[describe(false), set(11), Clear], Some((7, "a file")));
+    check(&[set(9), describe(false), describe(true)], Some((9, "a person")));
+    // That it is supported now is no promise until a date, and takes none away.
+    check(&[set(9), describe(true)], Some((9, "a person")));
+    let refused = decide(&State::default(), Clear, Millis(7)).map_err(|why| why.code());
+    assert_eq!(refused, Err("support-unknown"));
+}
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
     crate::audit::tests::stored_events::<super::Retirement>(STORED, 7);
-    crate::audit::tests::stored_events::<super::support::Support>(STORED_SUPPORT, 2);
+    crate::audit::tests::stored_events::<super::support::Support>(STORED_SUPPORT, 4);
 }

@@ -282,6 +282,10 @@ fn what_is_not_as_it_should_be_is_a_finding_and_nobody_is_admitted() {
         &file,
         signed(&maker, "device", &file),
     );
+    for other in ["masa", "author"] {
+        let purpose = "the extended key usage does not allow Description";
+        check(&["signature-refused", clause, purpose], &file, signed(&maker, other, &file));
+    }
     check(&["signature-refused", clause], &file, signed(&maker, "no-usage", &file));
     check(&["signature-refused", clause], &file, b"no CMS".to_vec());
     let mut damaged = good.clone();
@@ -322,5 +326,17 @@ fn what_is_not_as_it_should_be_is_a_finding_and_nobody_is_admitted() {
     });
     assert_eq!(access["description"], shown(&operator)["file"]);
     assert_ne!(access["active"], access["proposed"]);
+    // RFC 8520 section 3.6: the maker says itself that it is over, and may say that it is not.
+    for (is_supported, expect) in [(false, json!(["unsupported"])), (true, json!([]))] {
+        let said = format!("\"is-supported\": {is_supported}");
+        let file = newer.replace("\"is-supported\": true", &said).replace("2026-", "2027-");
+        server.serves(FILE, 200, file.clone());
+        server.serves(SIGNATURE, 200, signed(&maker, "signer", &file));
+        operator.ask("description fetch", json!({"device": DEVICE})).expect("asked");
+        operator.ask_until("device show", &json!({"device": DEVICE}), |shown| shown["conditions"] == expect);
+        let calendar = operator.ask("support list", json!({})).expect("listed");
+        let ended_by = calendar["items"][0]["ended_by"].as_str().unwrap_or_default();
+        assert_eq!(ended_by.contains("signed by CN="), !is_supported, "{calendar}");
+    }
     operator.ask("audit check", json!({})).expect("rows equal the journal");
 }

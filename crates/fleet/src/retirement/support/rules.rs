@@ -12,6 +12,33 @@ pub struct State {
     pub until: Option<Millis>,
     /// Who says so.
     pub source: String,
+    /// The maker's signed description says that it is not supported; `None` when it does not say so.
+    pub ended: Option<Ended>,
+}
+
+/// The end of a product's support.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Since when; for a description, when the hub learnt of it.
+    pub at: Millis,
+    /// Who says so.
+    pub source: String,
+}
+
+impl State {
+    /// Its end, if it is over at `now`. What the maker signed counts more than a date that was entered.
+    pub fn ended(&self, now: Millis) -> Option<Ended> {
+        let by_date = || {
+            let at = self.until.filter(|until| *until < now)?;
+            Some(Ended { at, source: self.source.clone() })
+        };
+        self.ended.clone().or_else(by_date)
+    }
+
+    /// Whether anybody said anything.
+    pub fn is_known(&self) -> bool {
+        self.until.is_some() || self.ended.is_some()
+    }
 }
 
 /// What may be asked.
@@ -24,8 +51,15 @@ pub enum Command {
         /// Who says so.
         source: String,
     },
-    /// Nobody says anything any more.
+    /// Nobody enters anything any more.
     Clear,
+    /// A verified description says whether it is supported (RFC 8520 section 3.6).
+    Describe {
+        /// What it says.
+        is_supported: bool,
+        /// Which file.
+        source: String,
+    },
 }
 
 /// *Stored.* What happened: add variants, never change one.
@@ -39,8 +73,17 @@ pub enum Event {
         /// Who says so.
         source: String,
     },
-    /// Nobody says anything any more.
+    /// Nobody enters anything any more.
     Cleared,
+    /// A verified description says that it is not supported.
+    Ended {
+        /// When the hub learnt of it.
+        at: Millis,
+        /// Which file.
+        source: String,
+    },
+    /// A verified description says that it is supported after all.
+    Resumed,
 }
 
 /// Why not.
@@ -70,12 +113,18 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// Why not.
-pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event>, Refusal> {
+pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
     match command {
         Command::Set { until, source } if state.until == Some(until) && state.source == source => Ok(vec![]),
         Command::Set { until, source } => Ok(vec![Event::Set { until, source }]),
         Command::Clear if state.until.is_none() => Err(Refusal::Unknown),
         Command::Clear => Ok(vec![Event::Cleared]),
+        Command::Describe { is_supported, source } => Ok(match (is_supported, &state.ended) {
+            (false, None) => vec![Event::Ended { at: now, source }],
+            (true, Some(_)) => vec![Event::Resumed],
+            // The first file that said so is the one to look at.
+            (false, Some(_)) | (true, None) => vec![],
+        }),
     }
 }
 
@@ -83,8 +132,10 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
 pub fn apply(state: &mut State, event: &Event) {
     match event {
         Event::Set { until, source } => {
-            *state = State { until: Some(*until), source: source.clone() };
+            (state.until, state.source) = (Some(*until), source.clone());
         }
-        Event::Cleared => *state = State::default(),
+        Event::Cleared => (state.until, state.source) = (None, String::new()),
+        Event::Ended { at, source } => state.ended = Some(Ended { at: *at, source: source.clone() }),
+        Event::Resumed => state.ended = None,
     }
 }

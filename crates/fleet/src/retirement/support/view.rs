@@ -21,17 +21,20 @@ pub struct SupportView {
     pub product: String,
     /// Until when they are supported; nothing when nobody says.
     pub until: Option<Shown>,
-    /// Their support has ended.
-    pub has_ended: bool,
     /// Who says so.
     pub source: String,
+    /// Their support has ended: the date has passed, or their verified description says so.
+    pub has_ended: bool,
+    /// Who says that it has ended.
+    pub ended_by: String,
 }
 
 fn view(cx: &Cx, entry: &str, state: State) -> SupportView {
     let (maker, product) = entry.split_once(' ').unwrap_or((entry, ""));
-    let has_ended = state.until.is_some_and(|until| until < cx.now);
-    let until = state.until.map(Shown);
-    SupportView { maker: maker.into(), product: product.into(), until, has_ended, source: state.source }
+    let (maker, product) = (maker.to_string(), product.to_string());
+    let (ended, until) = (state.ended(cx.now), state.until.map(Shown));
+    let (has_ended, ended_by) = (ended.is_some(), ended.map(|ended| ended.source).unwrap_or_default());
+    SupportView { maker, product, until, source: state.source, has_ended, ended_by }
 }
 
 fn change(
