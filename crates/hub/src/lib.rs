@@ -273,7 +273,7 @@ impl Bound {
         let devices_tls = devices_config(&registrar.clone().identity())?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
         let (masa, domain, factory) = (folder.masa(now)?, folder.domain().clone(), folder.factory().clone());
-        let (author, maker) = (folder.author(now)?, folder.signer(now)?);
+        let (author, maker) = (Arc::new(folder.author(now)?), folder.signer(now)?);
         let own = vec![self.people.address, self.devices.address];
         let fetcher = Fetcher::new(settings.fetch_loopback, own);
         let signing = |authority| Signers {

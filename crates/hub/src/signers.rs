@@ -12,6 +12,7 @@ use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
 use fleet::text::Slug;
 use fleet::time::Millis;
+use std::sync::Arc;
 use wire::certificate::profile::issue;
 use wire::suit::Release;
 use wire::{Certificate, birth_record, cms, mud, oid};
@@ -32,7 +33,7 @@ pub struct Signers {
     /// Signs descriptions and birth records, for the manufacturer whose authority `maker` is.
     pub signer: Authority,
     /// Signs releases, for the same manufacturer.
-    pub author: Authority,
+    pub author: Arc<Authority>,
     /// The manufacturer's authority.
     pub maker: Certificate,
     /// Keeps blobs.

@@ -129,7 +129,7 @@ impl Mirror {
         let (version, number) = FORGED_VERSION;
         let path = envelope_path(PRODUCT, number);
         let files = Fixed::new([
-            (path.replace(".suit", ".pem"), (read("signer.pem")? + &read("factory.pem")?).into_bytes()),
+            (path.replace(".suit", ".pem"), (read("author.pem")? + &read("factory.pem")?).into_bytes()),
             (path, envelope(scene, &base, version, number)?),
         ]);
         let (stop, stopped) = oneshot::channel::<()>();
