@@ -1,10 +1,13 @@
 //! The machine: what is held, and the step from one state to the next.
 use super::memory::{Memory, NotKept, Trial};
+use super::message::FirmwareOrder;
 use super::message::{Change, Document, Held, Input, Output, Trouble, digest, hub};
 use crate::limits::{CHECK_IN_MILLIS_MIN, QUICK_ANSWERS_MAX, TRIAL_STARTS_MAX};
 use crate::machine::{Answer, Misplaced, Moment, Timers, asked_for, shortened};
 use std::collections::VecDeque;
-use wire::control::{self, Apply, ConfigurationReport, Desired, FirmwareReport, Report};
+use wire::control::{
+    self, Apply, ConfigurationReport, Desired, FirmwareReport, OrderReport, Progress, Report,
+};
 use wire::digest::sha256;
 
 /// A device that has joined, and does what its hub wants.
@@ -23,6 +26,10 @@ pub struct Member {
     firmware: Option<FirmwareReport>,
     /// The envelope that the hub offered last, until it is taken.
     offered: Option<Vec<u8>>,
+    /// What the hub ordered for the firmware, until it is taken.
+    ordered: Option<FirmwareOrder>,
+    /// The number of the newest order for the firmware.
+    order: Option<u32>,
     not_understood: Vec<String>,
     state: State,
     /// When the last report was sent.
@@ -76,6 +83,8 @@ impl Member {
             send_document: false,
             firmware,
             offered: None,
+            ordered: None,
+            order: None,
             not_understood: Vec::new(),
             state: State::Opening,
             sent_at: moment.now,
@@ -125,6 +134,11 @@ impl Member {
     /// The envelope of a firmware that the hub offered since this was last asked.
     pub fn take_offer(&mut self) -> Option<Vec<u8>> {
         self.offered.take()
+    }
+
+    /// What the hub ordered for the firmware since this was last asked.
+    pub fn take_order(&mut self) -> Option<FirmwareOrder> {
+        self.ordered.take()
     }
 
     /// What went wrong last, until something goes well: for a log.
@@ -213,10 +227,22 @@ impl Member {
             document: document.ok().filter(|_| self.send_document).cloned(),
         };
         let not_understood = self.not_understood.clone();
-        let firmware = self.firmware.clone();
+        let firmware = self.firmware.clone().map(|firmware| self.with_order(firmware));
         let report = Report { configuration, firmware, not_understood, ..Report::default() };
         (self.sent_at, self.state) = (moment.now, State::Talking);
         Output::Send(report.to_json())
+    }
+
+    /// What was handed on and is not told of yet is under way.
+    fn with_order(&self, firmware: FirmwareReport) -> FirmwareReport {
+        let is_told = firmware.order.as_ref().map(|told| told.order) == self.order;
+        match self.order.filter(|_| !is_told) {
+            Some(order) => {
+                let order = Some(OrderReport { order, progress: Progress::UnderWay });
+                FirmwareReport { order, ..firmware }
+            }
+            None => firmware,
+        }
     }
 
     fn answered(&mut self, moment: Moment, answer: &Answer) -> Output {
@@ -241,11 +267,7 @@ impl Member {
             self.state = State::Leaving;
             return Output::Wipe(order);
         }
-        match (desired.firmware, &self.firmware) {
-            (Some(_), None) => self.not_understood.push("firmware".into()),
-            (Some(envelope), Some(_)) => self.offered = Some(envelope),
-            (None, _) => {}
-        }
+        self.told_of_firmware(desired.firmware, desired.reinstall, desired.restart);
         if let Some(trial) = &self.memory.trial {
             if desired.confirmed != Some(trial.order) {
                 return self.next(moment);
@@ -259,6 +281,27 @@ impl Member {
                 Output::Look
             }
             None => self.next(moment),
+        }
+    }
+
+    fn told_of_firmware(&mut self, offer: Option<Vec<u8>>, reinstall: Option<u32>, restart: Option<u32>) {
+        let named = [("firmware", offer.is_some()), ("restart", restart.is_some())];
+        if self.firmware.is_none() {
+            let named = named.into_iter().filter(|(_, is_asked)| *is_asked);
+            self.not_understood.extend(named.map(|(name, _)| name.into()));
+            return;
+        }
+        let order = match (offer, reinstall, restart) {
+            (Some(envelope), Some(number), _) => FirmwareOrder { number, install: Some(envelope) },
+            (offer, _, restart) => {
+                self.offered = offer.or(self.offered.take());
+                let Some(number) = restart else { return };
+                FirmwareOrder { number, install: None }
+            }
+        };
+        if self.order != Some(order.number) {
+            self.order = Some(order.number);
+            self.ordered = Some(order);
         }
     }
 

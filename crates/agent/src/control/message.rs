@@ -23,6 +23,15 @@ pub struct Held {
     pub firmware: Option<FirmwareReport>,
 }
 
+/// What the hub ordered for the firmware.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirmwareOrder {
+    /// The order's number.
+    pub number: u32,
+    /// The envelope of what is to be installed anew; without one, what runs is started anew.
+    pub install: Option<Vec<u8>>,
+}
+
 /// The one thing to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {

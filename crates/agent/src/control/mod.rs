@@ -26,7 +26,8 @@
 //! | answers in quick succession | a short wait |
 //! | the order to wipe | the member's last word: whoever runs it wipes ([`next`]) |
 //!
-//! What is told of the firmware and what is offered for it is passed on ([`Member::take_offer`]).
+//! What is told of the firmware, and what is offered and ordered for it, is passed on
+//! ([`Member::take_offer`], [`Member::take_order`]).
 //!
 //! Absent: what a configuration means to the device, but for `hub`; how a firmware is kept.
 mod member;
@@ -36,5 +37,5 @@ mod wipe;
 
 pub use member::Member;
 pub use memory::{Memory, MemoryRefused, Trial};
-pub use message::{Change, Document, Held, Input, Output, Trouble};
+pub use message::{Change, Document, FirmwareOrder, Held, Input, Output, Trouble};
 pub use wipe::{Left, Step, is_told, next};

@@ -7,6 +7,8 @@ use crate::limits::REFUSALS_MAX;
 pub struct Left {
     /// A file of its configuration.
     pub configuration: bool,
+    /// The slots of its firmware.
+    pub slots: bool,
     /// A signed last report.
     pub report: bool,
     /// A key.
@@ -20,6 +22,8 @@ pub struct Left {
 pub enum Step {
     /// Remove the configuration.
     RemoveConfiguration,
+    /// Remove the slots of the firmware, which does not run any more.
+    RemoveSlots,
     /// Sign the last report, and have it on the disk.
     SignReport,
     /// Remove every key.
@@ -35,6 +39,7 @@ pub enum Step {
 pub fn next(left: &Left) -> Step {
     match left {
         Left { configuration: true, .. } => Step::RemoveConfiguration,
+        Left { slots: true, .. } => Step::RemoveSlots,
         Left { report: false, .. } => Step::SignReport,
         Left { keys: true, .. } => Step::RemoveKeys,
         Left { over: false, .. } => Step::Tell,
@@ -54,9 +59,15 @@ mod tests {
 
     #[test]
     fn steps_of_leaving() {
-        let check = |configuration, report, keys, over, expect| {
-            let left = Left { configuration, report, keys, over };
+        let with = |configuration, slots, report, keys, over, expect| {
+            let left = Left { configuration, slots, report, keys, over };
             assert_eq!(next(&left), expect, "{left:?}");
+        };
+        with(true, true, false, true, false, Step::RemoveConfiguration);
+        with(false, true, false, true, false, Step::RemoveSlots);
+        with(false, true, true, false, true, Step::RemoveSlots);
+        let check = |configuration, report, keys, over, expect| {
+            with(configuration, false, report, keys, over, expect)
         };
         check(true, false, true, false, Step::RemoveConfiguration);
         check(false, false, true, false, Step::SignReport);

@@ -6,6 +6,7 @@ use super::{AgentError, Clock, blocking, wipe};
 use crate::control::{Change, Document, Held, Input, Member, Memory, Output};
 use crate::limits::MEMORY_FILE_BYTES_MAX;
 use crate::machine::{self, Identity, Request, Timers, Trust};
+use crate::upgrade::Order;
 use io::files::{FileError, read_limited};
 use io::http::url::Url;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct FirmwareLink {
     pub report: watch::Receiver<FirmwareReport>,
     /// The envelope that the hub offered last.
     pub offers: Arc<watch::Sender<Option<Vec<u8>>>>,
+    /// What was ordered last.
+    pub orders: Arc<watch::Sender<Option<Order>>>,
 }
 
 impl FirmwareLink {
@@ -155,8 +158,10 @@ impl Hands {
                 input = self.perform(&mut line, output) => input,
             };
             output = member.step(self.clock.moment(), input)?;
-            if let (Some(offer), Some(link)) = (member.take_offer(), &firmware) {
-                link.offers.send_replace(Some(offer));
+            if let Some(link) = &firmware {
+                let (offer, order) = (member.take_offer(), member.take_order());
+                offer.map(|offer| link.offers.send_replace(Some(offer)));
+                order.map(|order| link.orders.send_replace(Some(Order::Do(order))));
             }
         }
     }

@@ -27,6 +27,7 @@ mod wipe;
 
 pub use control::FirmwareLink;
 pub use folder::{Disk, FolderError, LocalDisk};
+pub(crate) use wipe::is_begun as is_wiping;
 
 use crate::limits::{LOOK_MILLIS_MAX, SLEEP_HOURS_MAX};
 use crate::machine::{Failure, Input, Misplaced, Moment, Output, Pledge, Stage, Timers};

@@ -1,5 +1,5 @@
-//! Does what [`next`](crate::control::next) says: a device that leaves for good removes its configuration
-//! and its keys, and tells its last report.
+//! Does what [`next`](crate::control::next) says: a device that leaves for good ends its firmware, removes its
+//! configuration, its slots and its keys, and tells its last report.
 //!
 //! A file is removed, not overwritten: on most of today's storage, overwriting reaches another place.
 use super::folder::{Disk, FolderError, list, optional};
@@ -7,12 +7,14 @@ use super::line::Line;
 use super::{AgentError, Clock, Settings, blocking, show};
 use crate::control::{Left, Step, is_told, next};
 use crate::machine::{Input, Request, Stage, Timers, Trust};
+use crate::upgrade::Order;
 use io::FileKey;
 use io::files::{FileError, FolderLock, read_limited, remove_leftovers};
 use io::http::url::Url;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use wire::digest::sha256;
 use wire::limits::LAST_REPORT_BYTES_MAX;
 use wire::retirement::{LAST_REPORT_PATH, LastReport, MEDIA_TYPE, Wipe};
@@ -22,11 +24,14 @@ use wire::{Certificate, PublicKey};
 const ORDER: &str = "wipe.json";
 const REPORT: &str = "last-report.cms";
 const OVER: &str = "wiped";
+const SLOTS: &str = "slots";
+/// Between two looks whether the firmware's keeper has left.
+const LEAVE_LOOK_MILLIS: u64 = 20;
 const CONFIGURATION: [&str; 3] =
     ["configuration.json", "configuration.before.json", "configuration.memory.json"];
 
 /// Whether the device of a folder was told to wipe itself.
-pub(super) fn is_begun(folder: &Path) -> bool {
+pub(crate) fn is_begun(folder: &Path) -> bool {
     folder.join(ORDER).exists()
 }
 
@@ -47,6 +52,14 @@ pub(super) async fn leave(
     mut shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), AgentError> {
     let (path, disk) = (path.to_owned(), settings.disk.clone());
+    if let Some(link) = &settings.firmware {
+        link.orders.send_replace(Some(Order::Leave));
+    }
+    let slots = path.join(SLOTS);
+    let _slots = tokio::select! {
+        () = &mut shutdown => return Ok(()),
+        lock = left_by_firmware(slots) => lock?,
+    };
     let leaving = blocking(move || Leaving::open(path, disk)).await?;
     let leaving = Arc::new(leaving);
     let at_work = leaving.clone();
@@ -61,6 +74,26 @@ pub(super) async fn leave(
     }
     show(settings, Stage::Wiped);
     Err(AgentError::Wiped)
+}
+
+/// Waits until nobody keeps a firmware in `slots`, and keeps others from it.
+async fn left_by_firmware(slots: PathBuf) -> Result<Option<FolderLock>, FolderError> {
+    let mut is_said = false;
+    loop {
+        let taken = {
+            let slots = slots.clone();
+            blocking(move || Ok(if slots.exists() { Some(FolderLock::take(&slots)) } else { None })).await?
+        };
+        match taken.transpose() {
+            Err(FileError::InUse { folder, holder }) => {
+                if !std::mem::replace(&mut is_said, true) {
+                    tracing::info!(folder = %folder.display(), holder, "waiting for who keeps the firmware");
+                }
+                tokio::time::sleep(Duration::from_millis(LEAVE_LOOK_MILLIS)).await;
+            }
+            taken => return Ok(taken?),
+        }
+    }
 }
 
 /// Sends the report until that is over. The device shows nothing: it has no key any more.
@@ -105,6 +138,7 @@ impl Leaving {
         let has = |name: &str| self.path.join(name).exists();
         Ok(Left {
             configuration: CONFIGURATION.iter().any(|name| has(name)),
+            slots: has(SLOTS),
             report: has(REPORT),
             keys: !self.keys()?.is_empty(),
             over: has(OVER),
@@ -134,6 +168,7 @@ impl Leaving {
                         self.disk.remove(&self.path.join(name))?;
                     }
                 }
+                Step::RemoveSlots => self.disk.remove(&self.path.join(SLOTS))?,
                 Step::SignReport => self.disk.write(&self.path.join(REPORT), &self.sign()?, 0o600)?,
                 Step::RemoveKeys => {
                     for key in self.keys()? {
@@ -168,7 +203,7 @@ impl Leaving {
             at: order.at,
             serial_number: idevid.and_then(|it| it.serial_number()).unwrap_or_default(),
             certificate: sha256(ldevid.der()),
-            wiped: vec!["configuration".into(), "keys".into()],
+            wiped: vec!["configuration".into(), "firmware".into(), "keys".into()],
         };
         Ok(report.sign(&ldevid, &key.ok_or_else(missing)?)?)
     }

@@ -139,6 +139,8 @@ pub struct Install {
     timers: Timers,
     slot: Slot,
     authentic: Authentic,
+    /// Nothing that is there is used.
+    anew: bool,
     processor: Option<Processor>,
     state: State,
 }
@@ -147,7 +149,8 @@ impl Install {
     /// Judges an offer. Nothing is touched before it is known to be authentic, not older than what was
     /// confirmed, for this device, and understood whole.
     ///
-    /// `runs` is the firmware that runs; the other slot is written to.
+    /// `runs` is the firmware that runs; the other slot is written to. `anew` says that it is written to
+    /// although the same firmware runs, was tried in vain, or lies there.
     ///
     /// # Errors
     /// The end, if it comes at once.
@@ -157,16 +160,17 @@ impl Install {
         record: &Record,
         runs: Option<&Runs>,
         envelope: &[u8],
+        anew: bool,
     ) -> Result<(Self, Output), Outcome> {
         let authentic = device.authenticate(envelope).map_err(|why| Outcome::NotTaken(refused(&why)))?;
         let runs_it = runs.is_some_and(|runs| runs.manifest == authentic.digest);
-        if runs_it || record.failed.contains(&authentic.digest) {
+        if !anew && (runs_it || record.failed.contains(&authentic.digest)) {
             return Err(Outcome::Known);
         }
         let slot = runs.map(|runs| runs.slot).or(record.confirmed.map(|(slot, _)| slot));
         let slot = slot.map_or(Slot::A, Slot::other);
-        let mut it =
-            Self { device: device.clone(), timers, slot, processor: None, state: State::Over, authentic };
+        let device = device.clone();
+        let mut it = Self { device, timers, slot, processor: None, state: State::Over, authentic, anew };
         match it.first(record.confirmed.map(|(_, number)| number), envelope) {
             Ok(output) => Ok((it, output)),
             Err(why) => Err(Outcome::NotTaken(failed(&it.authentic, &why))),
@@ -203,6 +207,7 @@ impl Install {
         Ok(match (state, input) {
             (State::Preparing(mut payload), Input::Prepared(found)) => {
                 // What a crash left is gone on with; what is too long is none of it.
+                let found = found.filter(|_| !self.anew);
                 payload.have = found.map_or(0, |(bytes, _)| bytes).min(payload.bytes);
                 self.fetch(payload)
             }

@@ -3,7 +3,7 @@ use super::device::{Content, Device, Launch, Slot};
 use super::record::{Record, Trial};
 use crate::limits::TRIAL_STARTS_MAX;
 use crate::machine::{Misplaced, Moment, Timers, shortened};
-use wire::control::{FirmwareNotKept, FirmwareReport, Running};
+use wire::control::{FirmwareNotKept, FirmwareReport, OrderReport, Progress, Running};
 use wire::suit::Reason;
 
 /// The one thing to do next.
@@ -25,6 +25,8 @@ pub enum Output {
     Watch(Option<u64>),
     /// End the firmware, if it runs. Answered by [`Input::Stopped`].
     Stop,
+    /// Have no image in the slot. Answered by [`Input::Stored`] or [`Input::Failed`].
+    Discard(Slot),
     /// No firmware runs: do nothing until this moment. Answered by [`Input::Woken`], or by what became
     /// of an offer.
     Wait(u64),
@@ -49,10 +51,12 @@ pub enum Input {
     Stopped,
     /// Time has passed.
     Woken,
-    /// A slot holds a new firmware.
-    Try(Slot),
+    /// A slot holds a new firmware, by the order of this number if there was one.
+    Try(Slot, Option<u32>),
     /// An offer was refused, or did not get here.
-    NotTaken(FirmwareNotKept),
+    NotTaken(FirmwareNotKept, Option<u32>),
+    /// The order of this number: start it anew.
+    Restart(u32),
 }
 
 impl Input {
@@ -66,7 +70,8 @@ impl Input {
             Self::Ended(_) => "the firmware's end",
             Self::Stopped => "a stop",
             Self::Woken => "time",
-            Self::Try(_) | Self::NotTaken(_) => "an offer",
+            Self::Try(..) | Self::NotTaken(..) => "an offer",
+            Self::Restart(_) => "an order",
         }
     }
 }
@@ -95,6 +100,9 @@ enum State {
     Confirming(Launch, Record),
     /// It is healthy. If that could not be noted, it is noted at this moment.
     Running(Launch, Option<u64>),
+    /// It is healthy, and by order from the slot that was written: the other one is being measured, and
+    /// then perhaps emptied.
+    Measuring(Launch, u32),
     /// Something is being noted that holds even if the disk fails.
     Noting(Next),
     /// The firmware is being ended.
@@ -107,7 +115,7 @@ enum State {
 impl State {
     fn waits_for(&self) -> &'static str {
         match self {
-            Self::Loading(..) => "a slot's content",
+            Self::Loading(..) | Self::Measuring(..) => "a slot's content",
             Self::Counting(..) | Self::Confirming(..) | Self::Noting(_) => "the disk",
             Self::Starting(_) => "a start",
             Self::Proving(..) | Self::Running(..) => "the firmware",
@@ -144,6 +152,10 @@ pub struct Keeper {
     health_millis: u64,
     record: Record,
     failures: u32,
+    /// The order that is being done, and from which slot; to start anew, from whichever.
+    ordered: Option<(u32, Option<Slot>)>,
+    /// The order that is over.
+    order: Option<OrderReport>,
     state: State,
 }
 
@@ -151,7 +163,8 @@ impl Keeper {
     /// Begins with what was remembered.
     pub fn begin(device: Device, timers: Timers, health_millis: u64, record: Record) -> (Self, Output) {
         let state = State::Over;
-        let mut it = Self { device, timers, health_millis, record, failures: 0, state };
+        let (ordered, order) = (None, None);
+        let mut it = Self { device, timers, health_millis, record, failures: 0, ordered, order, state };
         let output = it.choose();
         (it, output)
     }
@@ -164,7 +177,7 @@ impl Keeper {
     /// The firmware that runs and was confirmed.
     pub fn runs(&self) -> Option<Runs> {
         match &self.state {
-            State::Running(it, _) if !self.is_trial(it) => {
+            State::Running(it, _) | State::Measuring(it, _) if !self.is_trial(it) => {
                 Some(Runs { slot: it.slot, sequence_number: it.sequence_number, manifest: it.manifest })
             }
             _ => None,
@@ -180,7 +193,12 @@ impl Keeper {
     pub fn report(&self) -> FirmwareReport {
         let running =
             self.runs().map(|it| Running { sequence_number: it.sequence_number, manifest: it.manifest });
-        FirmwareReport { running, not_kept: self.record.not_kept.clone() }
+        FirmwareReport { running, not_kept: self.record.not_kept.clone(), order: self.order.clone() }
+    }
+
+    /// Whether the order of this number is over.
+    pub fn is_over(&self, order: u32) -> bool {
+        self.order.as_ref().is_some_and(|over| over.order == order)
     }
 
     /// Takes how it went and says what is next.
@@ -212,8 +230,17 @@ impl Keeper {
             }
             (State::Confirming(launch, record), Input::Stored) => {
                 (self.record, self.failures) = (record, 0);
-                self.watch(State::Running(launch, None))
+                self.proved(launch)
             }
+            (State::Measuring(launch, order), Input::Loaded(content)) => {
+                let other = launch.slot.other();
+                if content.image.is_some() && self.device.judge(other, &content).is_err() {
+                    self.state = State::Measuring(launch, order);
+                    return Ok(Output::Discard(other));
+                }
+                self.done(launch, order)
+            }
+            (State::Measuring(launch, order), Input::Stored | Input::Failed(_)) => self.done(launch, order),
             (State::Confirming(launch, _), Input::Failed(_)) => {
                 let again = self.backed_off(moment);
                 self.watch(State::Running(launch, Some(again)))
@@ -226,14 +253,25 @@ impl Keeper {
             (State::Noting(next), Input::Stored | Input::Failed(_)) => self.then(moment, next),
             (State::Stopping(next), Input::Stopped) => self.then(moment, next),
             (State::Pausing(_), Input::Woken) => self.choose(),
-            (State::Running(..) | State::Proving(..), Input::Try(slot)) => {
-                self.put_on_trial(slot, Next::Stop)
+            (State::Running(..) | State::Proving(..), Input::Try(slot, order)) => {
+                self.put_on_trial(slot, order, Next::Stop)
             }
-            (State::Pausing(_), Input::Try(slot)) => self.put_on_trial(slot, Next::Choose),
+            (State::Pausing(_), Input::Try(slot, order)) => self.put_on_trial(slot, order, Next::Choose),
             (
                 state @ (State::Running(..) | State::Proving(..) | State::Pausing(_)),
-                Input::NotTaken(not_kept),
-            ) => self.mention(moment, not_kept, Next::Watch(Box::new(state))),
+                Input::NotTaken(not_kept, order),
+            ) => {
+                self.order = order.map(|order| failed(order, &not_kept.why)).or(self.order.take());
+                self.mention(moment, not_kept, Next::Watch(Box::new(state)))
+            }
+            (State::Running(..) | State::Proving(..), Input::Restart(order)) => {
+                self.ordered = Some((order, None));
+                self.stop(Next::Choose)
+            }
+            (State::Pausing(_), Input::Restart(order)) => {
+                self.ordered = Some((order, None));
+                self.choose()
+            }
             (state, input) => {
                 let misplaced = Misplaced { input: input.name(), state: state.waits_for() };
                 self.state = state;
@@ -267,13 +305,17 @@ impl Keeper {
         match self.device.judge(slot, content) {
             Err(not_kept) if on_trial.is_some() => {
                 self.record.trial = None;
+                self.not_done(slot, &not_kept.why);
                 self.note(not_kept, Next::Choose)
             }
             // The confirmed one is not what it was. An empty slot is nobody's fault.
             Err(not_kept) if confirmed => self.mention(moment, not_kept, Next::Load(left)),
             Err(_) => self.load_or_pause(moment, left),
             Ok(launch) if confirmed => self.start(launch),
-            Ok(launch) if self.record.failed.contains(&launch.manifest) => self.load_or_pause(moment, left),
+            // On trial only by order.
+            Ok(launch) if on_trial.is_none() && self.record.failed.contains(&launch.manifest) => {
+                self.load_or_pause(moment, left)
+            }
             Ok(launch) => match on_trial.map_or(0, |trial| trial.starts) {
                 TRIAL_STARTS_MAX.. => {
                     let why = format!("it was started {TRIAL_STARTS_MAX} times and never confirmed");
@@ -304,10 +346,36 @@ impl Keeper {
         let record = Record { confirmed, trial: None, ..self.record.clone() };
         if record == self.record {
             self.failures = 0;
-            return self.watch(State::Running(launch, None));
+            return self.proved(launch);
         }
         self.state = State::Confirming(launch, record.clone());
         Output::Store(record)
+    }
+
+    /// It is healthy and confirmed. That may be what was ordered.
+    fn proved(&mut self, launch: Launch) -> Output {
+        match self.ordered {
+            Some((order, None)) => self.done(launch, order),
+            Some((order, Some(slot))) if slot == launch.slot => {
+                let other = launch.slot.other();
+                self.state = State::Measuring(launch, order);
+                Output::Load(other)
+            }
+            _ => self.watch(State::Running(launch, None)),
+        }
+    }
+
+    fn done(&mut self, launch: Launch, order: u32) -> Output {
+        self.ordered = None;
+        self.order = Some(OrderReport { order, progress: Progress::Done });
+        self.watch(State::Running(launch, None))
+    }
+
+    /// What was to be started from `slot` by order is not.
+    fn not_done(&mut self, slot: Slot, why: &str) {
+        if let Some((order, _)) = self.ordered.take_if(|(_, by)| *by == Some(slot)) {
+            self.order = Some(failed(order, why));
+        }
     }
 
     /// A trial is over and the other slot's turn has come; a confirmed firmware is started again later.
@@ -323,6 +391,7 @@ impl Keeper {
             return self.mention(moment, not_kept, Next::Pause);
         }
         self.record.trial = None;
+        self.not_done(launch.slot, why);
         self.record.add_failed(launch.manifest);
         self.note(not_kept, Next::Choose)
     }
@@ -341,7 +410,8 @@ impl Keeper {
         Output::Store(self.record.clone())
     }
 
-    fn put_on_trial(&mut self, slot: Slot, next: Next) -> Output {
+    fn put_on_trial(&mut self, slot: Slot, order: Option<u32>, next: Next) -> Output {
+        self.ordered = order.map(|order| (order, Some(slot))).or(self.ordered);
         self.record.trial = Some(Trial { slot, starts: 0 });
         self.state = State::Noting(next);
         Output::Store(self.record.clone())
@@ -382,4 +452,8 @@ impl Keeper {
         self.failures = self.failures.saturating_add(1);
         moment.now.saturating_add(self.timers.backoff(self.failures, moment.random))
     }
+}
+
+fn failed(order: u32, why: &str) -> OrderReport {
+    OrderReport { order, progress: Progress::Failed(shortened(why)) }
 }

@@ -12,6 +12,10 @@
 //!                                         -> not in time, or ended -> stop, note why, the other slot
 //! ```
 //!
+//! A hub may order to start the firmware anew, or to install it anew although it runs. The first is done when a
+//! new process has answered, the second when one has from the slot that was written; then the other slot is
+//! measured, and an image that is not right is discarded.
+//!
 //! | file in `slots/` | holds |
 //! |---|---|
 //! | `state` | which slot is confirmed, which is on trial, what failed; one rename switches |
@@ -34,7 +38,7 @@ pub use device::{Content, Device, Slot};
 pub use install::{Image, Install, Outcome};
 pub use keeper::{Keeper, Runs};
 pub use record::{Record, RecordRefused, Trial};
-pub use run::{Patience, Settings, Source, UpgradeError, keep};
+pub use run::{Order, Patience, Settings, Source, UpgradeError, keep};
 pub use slots::{SlotsError, lay};
 
 /// What the machines say and hear.

@@ -4,9 +4,10 @@ use super::install::{self, Image, Install, Outcome};
 use super::keeper::{Input, Keeper, Output};
 use super::process::{Event, Firmware};
 use super::slots::{Slots, SlotsError};
+use crate::control::FirmwareOrder;
 use crate::limits::HEALTH_SECONDS_MAX;
 use crate::machine::{Misplaced, Timers};
-use crate::shell::{Clock, Disk, LocalDisk};
+use crate::shell::{Clock, Disk, LocalDisk, is_wiping};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -22,6 +23,15 @@ pub trait Source: Send + Sync + 'static {
         offset: u64,
         length: u64,
     ) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
+}
+
+/// What is ordered beside what is offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By the hub.
+    Do(FirmwareOrder),
+    /// The device was told to wipe itself: end the firmware, and leave its folder.
+    Leave,
 }
 
 /// How patient a device is with its firmware.
@@ -50,12 +60,15 @@ pub struct Settings {
     pub disk: Arc<dyn Disk>,
     /// Where it is shown what runs and what was not kept.
     pub report: Option<Arc<watch::Sender<FirmwareReport>>>,
+    /// What is ordered last.
+    pub orders: watch::Receiver<Option<Order>>,
 }
 
 impl Settings {
     /// As patient as the limits say.
     pub fn new(device: Device) -> Self {
-        Self { device, patience: Patience::default(), disk: Arc::new(LocalDisk), report: None }
+        let (_, orders) = watch::channel(None);
+        Self { device, patience: Patience::default(), disk: Arc::new(LocalDisk), report: None, orders }
     }
 }
 
@@ -65,6 +78,9 @@ pub enum UpgradeError {
     /// Its slots cannot be used. The operator, or the environment.
     #[error(transparent)]
     Slots(#[from] SlotsError),
+    /// The device was told to wipe itself. Nobody is to blame: there is no firmware any more.
+    #[error("the device was told to wipe itself; its firmware was ended")]
+    Wiped,
     /// The shell and the machines misunderstood each other. This program.
     #[error("a fault of the agent, please report it: {0}")]
     Misplaced(#[from] Misplaced),
@@ -73,7 +89,8 @@ pub enum UpgradeError {
 /// Keeps the firmware of the device whose folder is `folder` running until `shutdown` resolves, and
 /// takes up what `offers` holds: the envelope that was offered last.
 ///
-/// It may be stopped at any moment, also by a power cut, and run again: it goes on from its folder.
+/// It may be stopped at any moment, also by a power cut, and run again: it goes on from its folder. From a
+/// device that is to wipe itself it keeps away.
 ///
 /// # Errors
 /// [`UpgradeError`]: running it again without a person's help would end the same way.
@@ -84,10 +101,18 @@ pub async fn keep(
     source: impl Source,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), UpgradeError> {
-    let (folder, disk) = (folder.to_owned(), settings.disk.clone());
-    let (slots, record) = blocking(move || Slots::open(&folder, disk)).await?;
-    let Settings { device, patience, report, .. } = settings;
+    if is_wiping(folder) {
+        return Err(UpgradeError::Wiped);
+    }
+    let (own, disk) = (folder.to_owned(), settings.disk.clone());
+    let (slots, record) = blocking(move || Slots::open(&own, disk)).await?;
+    // Ordered meanwhile, perhaps: who wipes has to have the slots.
+    if is_wiping(folder) {
+        return Err(UpgradeError::Wiped);
+    }
+    let Settings { device, patience, report, orders, .. } = settings;
     let (keeper, output) = Keeper::begin(device.clone(), patience.timers, patience.health, record);
+    let leaving = orders.clone();
     let hands = Hands {
         device,
         timers: patience.timers,
@@ -95,10 +120,27 @@ pub async fn keep(
         source: Arc::new(source),
         clock: Clock::start(),
         offers,
+        orders,
         firmware: None,
         installing: None,
     };
-    live(keeper, output, hands, report, pin!(shutdown)).await
+    tokio::pin!(shutdown);
+    let mut is_left = false;
+    let stopped = async {
+        tokio::select! {
+            () = &mut shutdown => {}
+            () = told_to_leave(leaving) => is_left = true,
+        }
+    };
+    live(keeper, output, hands, report, pin!(stopped)).await?;
+    if is_left { Err(UpgradeError::Wiped) } else { Ok(()) }
+}
+
+/// Until the device is to wipe itself.
+async fn told_to_leave(mut orders: watch::Receiver<Option<Order>>) {
+    if orders.wait_for(|order| *order == Some(Order::Leave)).await.is_err() {
+        std::future::pending().await
+    }
 }
 
 async fn live(
@@ -132,8 +174,12 @@ async fn live(
     Ok(())
 }
 
-/// An installation on its way.
-type Installing = Pin<Box<dyn Future<Output = Result<Outcome, Misplaced>> + Send>>;
+/// An installation on its way: where to, and by which order if there was one.
+struct Installing {
+    slot: Slot,
+    order: Option<u32>,
+    work: Pin<Box<dyn Future<Output = Result<Outcome, Misplaced>> + Send>>,
+}
 
 /// What the keeper has for hands.
 struct Hands<S> {
@@ -143,8 +189,9 @@ struct Hands<S> {
     source: Arc<S>,
     clock: Clock,
     offers: watch::Receiver<Option<Vec<u8>>>,
+    orders: watch::Receiver<Option<Order>>,
     firmware: Option<Firmware>,
-    installing: Option<(Slot, Installing)>,
+    installing: Option<Installing>,
 }
 
 impl<S: Source> Hands<S> {
@@ -152,7 +199,7 @@ impl<S: Source> Hands<S> {
         match output {
             Output::Load(slot) => {
                 // What is being written there would not be what is started.
-                if self.installing.as_ref().is_some_and(|(written, _)| *written == slot) {
+                if self.installing.as_ref().is_some_and(|it| it.slot == slot) {
                     return Input::Loaded(Content::default());
                 }
                 let loaded = on_disk(&self.slots, move |slots| Ok(slots.load(slot))).await;
@@ -175,6 +222,10 @@ impl<S: Source> Hands<S> {
             Output::Stop => {
                 self.stop().await;
                 Input::Stopped
+            }
+            Output::Discard(slot) => {
+                let discarded = on_disk(&self.slots, move |slots| slots.discard(slot)).await;
+                discarded.map_or_else(|why| Input::Failed(why.to_string()), |()| Input::Stored)
             }
             Output::Watch(_) | Output::Wait(_) => Input::Woken,
         }
@@ -216,42 +267,59 @@ impl<S: Source> Hands<S> {
                     });
                 }
                 () = &mut time => return Ok(Input::Woken),
-                outcome = installed(&mut self.installing) => {
+                (order, outcome) = installed(&mut self.installing) => {
                     self.installing = None;
                     match outcome? {
-                        Outcome::Try(slot) => return Ok(Input::Try(slot)),
-                        Outcome::NotTaken(not_kept) => return Ok(Input::NotTaken(not_kept)),
+                        Outcome::Try(slot) => return Ok(Input::Try(slot, order)),
+                        Outcome::NotTaken(not_kept) => return Ok(Input::NotTaken(not_kept, order)),
                         Outcome::Known => {}
                     }
                 }
                 () = changed(&self.offers), if is_free => {}
+                () = changed(&self.orders), if is_free => {}
             }
         }
     }
 
-    /// Looks at an offer that was not looked at before.
+    /// Looks at an order or an offer that was not looked at before.
     fn take_up(&mut self, keeper: &Keeper) -> Option<Input> {
-        if !self.offers.has_changed().unwrap_or(false) {
-            return None;
+        if let Some(Order::Do(FirmwareOrder { number, install })) = news(&mut self.orders)
+            && !keeper.is_over(number)
+        {
+            return match install {
+                Some(envelope) => self.install(keeper, &envelope, Some(number)),
+                None => Some(Input::Restart(number)),
+            };
         }
-        let envelope = self.offers.borrow_and_update().clone()?;
-        let runs = keeper.runs();
-        match Install::begin(&self.device, self.timers, keeper.record(), runs.as_ref(), &envelope) {
+        let envelope = news(&mut self.offers)?;
+        self.install(keeper, &envelope, None)
+    }
+
+    /// By order it is installed anew.
+    fn install(&mut self, keeper: &Keeper, envelope: &[u8], order: Option<u32>) -> Option<Input> {
+        let (runs, anew) = (keeper.runs(), order.is_some());
+        match Install::begin(&self.device, self.timers, keeper.record(), runs.as_ref(), envelope, anew) {
             Ok((install, output)) => {
                 let slot = install.slot();
                 let work = work(install, output, self.slots.clone(), self.source.clone(), self.clock);
-                self.installing = Some((slot, Box::pin(work)));
+                self.installing = Some(Installing { slot, order, work: Box::pin(work) });
                 None
             }
-            Err(Outcome::NotTaken(not_kept)) => Some(Input::NotTaken(not_kept)),
+            Err(Outcome::NotTaken(not_kept)) => Some(Input::NotTaken(not_kept, order)),
             Err(_) => None,
         }
     }
 }
 
-/// A new offer, or never if nobody offers any more.
-async fn changed(offers: &watch::Receiver<Option<Vec<u8>>>) {
-    if offers.clone().changed().await.is_err() {
+/// What was not seen before.
+fn news<T: Clone>(told: &mut watch::Receiver<Option<T>>) -> Option<T> {
+    let now = told.borrow_and_update();
+    if now.has_changed() { now.clone() } else { None }
+}
+
+/// Something new, or never if nobody tells anything any more.
+async fn changed<T>(told: &watch::Receiver<Option<T>>) {
+    if told.clone().changed().await.is_err() {
         std::future::pending().await
     }
 }
@@ -263,9 +331,9 @@ async fn event(firmware: &mut Option<Firmware>) -> Event {
     }
 }
 
-async fn installed(installing: &mut Option<(Slot, Installing)>) -> Result<Outcome, Misplaced> {
+async fn installed(installing: &mut Option<Installing>) -> (Option<u32>, Result<Outcome, Misplaced>) {
     match installing {
-        Some((_, installing)) => installing.await,
+        Some(Installing { order, work, .. }) => (*order, work.await),
         None => std::future::pending().await,
     }
 }

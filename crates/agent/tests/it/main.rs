@@ -6,6 +6,7 @@ mod crashes;
 mod imprint;
 mod machine;
 mod member;
+mod orders;
 mod registrar;
 mod served;
 mod shell;

@@ -1,8 +1,8 @@
 //! The member alone: a disk in memory, a hub in memory, and a clock that a test moves.
-use agent::control::{Change, Held, Input, Member, Memory, Output, Trouble};
+use agent::control::{Change, FirmwareOrder, Held, Input, Member, Memory, Output, Trouble};
 use agent::machine::{Answer, Moment, Timers};
 use std::collections::BTreeSet;
-use wire::control::{Apply, Desired, FirmwareReport, NotKept, Report};
+use wire::control::{Apply, Desired, FirmwareReport, NotKept, OrderReport, Progress, Report};
 use wire::digest::sha256;
 use wire::retirement::Wipe;
 
@@ -341,12 +341,13 @@ fn what_a_hub_wants_beyond_us_is_told() {
     let mut bench = Bench::new(None);
     let (mut member, output) = bench.resume();
     bench.step(&mut member, output);
-    let body = br#"{"version":1,"dance":{},"wanted":["song","configuration"],"firmware":"AA=="}"#.to_vec();
+    let body = br#"{"version":1,"dance":{},"wanted":["song","configuration"],"firmware":"AA==","restart":1}"#
+        .to_vec();
     let answer = Answer { status: 200, body, ..Answer::default() };
     let output = member.step(bench.moment(), Input::Answered(answer)).expect("taken");
     let Output::Send(report) = output else { panic!("{output:?}") };
     let report = Report::from_json(&report).expect("a report");
-    assert_eq!(report.not_understood, ["dance", "song", "firmware"]);
+    assert_eq!(report.not_understood, ["dance", "song", "firmware", "restart"]);
     assert_eq!(report.configuration.document.as_deref(), Some(OLD));
 }
 
@@ -381,6 +382,44 @@ fn what_is_offered_for_the_firmware_is_handed_on() {
     let report = Report::from_json(&report).expect("a report");
     assert_eq!((report.firmware, report.not_understood), (Some(FirmwareReport::default()), vec![]));
     assert_eq!((member.take_offer(), member.take_offer()), (Some(vec![7]), None));
+}
+
+/// An order for the firmware is handed on once, and is under way until the firmware's keeper says how far it is.
+#[test]
+fn what_is_ordered_for_the_firmware_is_handed_on_once() {
+    let mut bench = Bench::new(None);
+    let (mut member, output) = bench.resume();
+    bench.step(&mut member, output);
+    let news = |order| Input::Firmware(FirmwareReport { order, ..FirmwareReport::default() });
+    let output = member.step(bench.moment(), news(None)).expect("unasked");
+    bench.step(&mut member, output);
+    let told = |order, progress| Some(OrderReport { order, progress });
+    let mut check = |desired: Desired, handed: Option<FirmwareOrder>, expect: Option<OrderReport>| {
+        let answer = Answer { status: 200, body: desired.to_json(), ..Answer::default() };
+        let output = member.step(bench.moment(), Input::Answered(answer)).expect("taken");
+        let Output::Send(report) = output else { panic!("{output:?}") };
+        assert_eq!((member.take_order(), member.take_order()), (handed, None));
+        assert_eq!(member.take_offer(), None);
+        let report = Report::from_json(&report).expect("a report").firmware.expect("one");
+        assert_eq!(report.order, expect);
+        if let Some(OrderReport { order, .. }) = expect {
+            // It is over: told, and the next order begins anew.
+            let output = member.step(bench.moment(), news(told(order, Progress::Done))).expect("unasked");
+            assert_eq!(output, Output::Connect { hub: None });
+            let output = member.step(bench.moment(), Input::Connected).expect("taken");
+            let Output::Send(report) = output else { panic!("{output:?}") };
+            let report = Report::from_json(&report).expect("a report").firmware.expect("one");
+            assert_eq!(report.order, told(order, Progress::Done));
+        }
+    };
+    let restart = |number| Desired { restart: Some(number), ..Desired::default() };
+    check(Desired::default(), None, None);
+    let handed = FirmwareOrder { number: 4, install: None };
+    check(restart(4), Some(handed), told(4, Progress::UnderWay));
+    check(restart(4), None, told(4, Progress::Done));
+    let reinstall = Desired { firmware: Some(vec![7]), reinstall: Some(5), ..Desired::default() };
+    let handed = FirmwareOrder { number: 5, install: Some(vec![7]) };
+    check(reinstall, Some(handed), told(5, Progress::UnderWay));
 }
 
 /// The power goes at every write of an order that is kept, and of one that is not, before the write or after

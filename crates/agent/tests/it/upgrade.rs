@@ -25,20 +25,20 @@ use wire::digest::sha256;
 use wire::suit::{ComponentId, Release, Uuid};
 
 /// Answers and runs on.
-const GOOD: &str = "#!/bin/sh\nread line\necho starting\necho healthy\nread line\n";
+pub const GOOD: &str = "#!/bin/sh\nread line\necho starting\necho healthy\nread line\n";
 /// Runs and never answers.
-const SILENT: &str = "#!/bin/sh\nread line\nread line\n";
+pub const SILENT: &str = "#!/bin/sh\nread line\nread line\n";
 /// Ends at once.
 const ENDING: &str = "#!/bin/sh\nexit 3\n";
 
 /// A maker and its devices.
-struct Maker {
-    key: TestKey,
-    device: Device,
+pub struct Maker {
+    pub key: TestKey,
+    pub device: Device,
 }
 
 impl Maker {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (key, vendor_id) = (TestKey::new(), Uuid::of_vendor("maker.example"));
         let device = Device {
             authors: vec![key.public()],
@@ -64,18 +64,18 @@ impl Maker {
         }
     }
 
-    fn envelope(&self, sequence_number: u64, image: &[u8]) -> Vec<u8> {
+    pub fn envelope(&self, sequence_number: u64, image: &[u8]) -> Vec<u8> {
         self.release(sequence_number, image).envelope(&self.key).unwrap()
     }
 
     /// A folder with firmware 1.
-    fn folder(&self) -> TempDir {
+    pub fn folder(&self) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         lay(folder.path(), &self.device, &self.envelope(1, GOOD.as_bytes()), GOOD.as_bytes()).unwrap();
         folder
     }
 
-    fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         let timers = Timers { backoff_min: 1, backoff_max: 20, ..Timers::default() };
         let patience = Patience { health: 20_000, timers };
         Settings { patience, ..Settings::new(self.device.clone()) }
@@ -83,13 +83,13 @@ impl Maker {
 }
 
 /// An image of more than one piece that behaves as `script` does.
-fn large(script: &str) -> Vec<u8> {
+pub fn large(script: &str) -> Vec<u8> {
     [script.as_bytes(), b"exit\n", &vec![b'#'; 300 * 1024]].concat()
 }
 
 /// Serves one payload, loses a request now and then, and remembers what was asked for.
 #[derive(Clone)]
-struct Payload {
+pub struct Payload {
     bytes: Vec<u8>,
     asked: Arc<Mutex<Vec<(u64, u64)>>>,
     /// Which requests, counted from 1, are lost.
@@ -97,11 +97,11 @@ struct Payload {
 }
 
 impl Payload {
-    fn of(bytes: &[u8]) -> Self {
+    pub fn of(bytes: &[u8]) -> Self {
         Self { bytes: bytes.to_vec(), asked: Arc::default(), loses: |_| false }
     }
 
-    fn asked(&self) -> Vec<(u64, u64)> {
+    pub fn asked(&self) -> Vec<(u64, u64)> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -123,7 +123,7 @@ impl Source for Payload {
 }
 
 /// Keeps the firmware of a device until its report is as wanted.
-async fn run(
+pub async fn run(
     folder: &Path,
     settings: Settings,
     offer: Option<Vec<u8>>,
@@ -134,7 +134,7 @@ async fn run(
 }
 
 /// As [`run`], or until `death`.
-async fn run_or_die(
+pub async fn run_or_die(
     folder: &Path,
     settings: Settings,
     offer: Option<Vec<u8>>,
@@ -157,11 +157,11 @@ async fn run_or_die(
     Ok(last)
 }
 
-fn running(report: &FirmwareReport) -> Option<u64> {
+pub fn running(report: &FirmwareReport) -> Option<u64> {
     report.running.map(|it| it.sequence_number)
 }
 
-fn state(folder: &Path) -> String {
+pub fn state(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("slots/state")).unwrap()
 }
 
@@ -381,7 +381,7 @@ async fn a_download_goes_on_where_it_was_broken_off() {
 }
 
 /// A disk that does so many steps, and then nothing any more.
-struct Dying {
+pub struct Dying {
     left: AtomicUsize,
     /// Whether the last step is still done, and only its success is not heard of.
     done_last: bool,
@@ -390,6 +390,18 @@ struct Dying {
 }
 
 impl Dying {
+    /// The disk, and when it is dead.
+    pub fn after(steps: usize, done_last: bool) -> (Arc<Self>, impl Future<Output = ()>) {
+        let (died, mut dead) = watch::channel(false);
+        let (left, gone) = (AtomicUsize::new(steps), AtomicBool::new(false));
+        let disk = Arc::new(Self { left, done_last, dead: gone, died });
+        (disk, async move { drop(dead.wait_for(|dead| *dead).await) })
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
     fn step(&self, path: &Path, work: impl FnOnce() -> Result<(), FileError>) -> Result<(), FileError> {
         let lives = |left: usize| left.checked_sub(1);
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lives).is_ok() {
@@ -434,15 +446,12 @@ async fn power_may_go_at_every_step() {
         for steps in 0.. {
             let folder = maker.folder();
             let offer = Some(maker.envelope(2, &image));
-            let (died, mut dead) = watch::channel(false);
-            let (left, gone) = (AtomicUsize::new(steps), AtomicBool::new(false));
-            let disk = Arc::new(Dying { left, done_last, dead: gone, died });
+            let (disk, death) = Dying::after(steps, done_last);
             let settings = Settings { disk: disk.clone(), ..maker.settings() };
-            let death = async move { drop(dead.wait_for(|dead| *dead).await) };
             let done = |it: &FirmwareReport| running(it) == Some(2);
             let payload = Payload::of(&image);
             run_or_die(folder.path(), settings, offer.clone(), payload, done, death).await.unwrap();
-            let crashed = disk.dead.load(Ordering::SeqCst);
+            let crashed = disk.is_dead();
             // At once, whatever stands there, some good firmware runs, without a network.
             let some = |it: &FirmwareReport| it.running.is_some();
             let alone = run(folder.path(), maker.settings(), None, Payload::of(b""), some).await.unwrap();
@@ -629,6 +638,7 @@ impl World<'_> {
                 self.starts[Self::at(slot)] += 1;
                 KeeperInput::Started
             }
+            KeeperOutput::Discard(_) => panic!("nothing was ordered"),
             KeeperOutput::Stop => {
                 self.started = None;
                 KeeperInput::Stopped

@@ -2,11 +2,15 @@
 //! at every step on the way.
 use crate::crashes::Dying;
 use crate::served::Served;
+use crate::upgrade::{GOOD, Maker, Payload};
 use agent::machine::Stage;
+use agent::shell::FirmwareLink;
+use agent::upgrade::{UpgradeError, keep, lay};
 use agent::{AgentError, Settings};
 use std::path::{Path, PathBuf};
+use tokio::sync::watch;
 use wire::Certificate;
-use wire::control::Desired;
+use wire::control::{Desired, FirmwareReport};
 use wire::digest::sha256;
 use wire::retirement::{LastReport, Wipe};
 
@@ -20,6 +24,9 @@ async fn ordered(served: &Served) -> tempfile::TempDir {
     for name in ["configuration.json", "configuration.before.json"] {
         std::fs::write(folder.path().join(name), "{}").unwrap();
     }
+    let maker = Maker::new();
+    let image = GOOD.as_bytes();
+    lay(folder.path(), &maker.device, &maker.envelope(1, image), image).unwrap();
     let wipe = Some(Wipe { at: AT.into() });
     served.registrar().desired = Some(Desired { wipe, ..Desired::default() }.to_json());
     folder
@@ -38,6 +45,7 @@ fn check_wiped(served: &Served, folder: &Path) {
         !name.ends_with(".key") && !name.starts_with("configuration") && !name.ends_with(".partial")
     };
     assert!(left.iter().all(is_gone), "{left:?}");
+    assert!(!folder.join("slots").exists());
     let secret = b"PRIVATE KEY";
     let has_secret =
         |path: &PathBuf| std::fs::read(path).unwrap().windows(secret.len()).any(|it| it == secret);
@@ -49,7 +57,7 @@ fn check_wiped(served: &Served, folder: &Path) {
     let (report, signer) = LastReport::verify(&heard).unwrap();
     assert_eq!((report.at.as_str(), &signer), (AT, &ldevid));
     assert_eq!(report.certificate, sha256(ldevid.der()));
-    assert_eq!(report.wiped, ["configuration", "keys"]);
+    assert_eq!(report.wiped, ["configuration", "firmware", "keys"]);
     assert!(!report.serial_number.is_empty());
 }
 
@@ -92,7 +100,7 @@ async fn a_hub_that_wants_no_report_does_not_keep_the_device() {
     assert!(!folder.path().join("idevid.key").exists());
 }
 
-/// The order, three files of the configuration, the report, two keys, the last note.
+/// The order, three files of the configuration, the slots, the report, two keys, the last note.
 #[tokio::test]
 async fn a_crash_at_any_step_of_wiping_does_no_harm() {
     let served = Served::new().await;
@@ -105,7 +113,7 @@ async fn a_crash_at_any_step_of_wiping_does_no_harm() {
             if !disk.is_dead() {
                 assert!(matches!(ended, Err(AgentError::Wiped)), "{ended:?}");
                 check_wiped(&served, folder.path());
-                assert_eq!(steps, 8);
+                assert_eq!(steps, 9);
                 break;
             }
             let (_, ended) = run(&served, folder.path(), served.settings()).await;
@@ -113,5 +121,50 @@ async fn a_crash_at_any_step_of_wiping_does_no_harm() {
             check_wiped(&served, folder.path());
             served.registrar().last_reports.clear();
         }
+    }
+}
+
+/// A device whose firmware runs: it is ended by its id, and then there is nothing of it. Whoever keeps it again
+/// hears so, also after a crash in the middle.
+#[tokio::test]
+async fn the_firmware_ends_with_the_wipe() {
+    const NOTED: &str = "#!/bin/sh\necho $$ > ../../process\nread line\necho healthy\nexec sleep 3600\n";
+    let served = Served::new().await;
+    for steps in [0, 4, 5, usize::MAX] {
+        let folder = ordered(&served).await;
+        let maker = Maker::new();
+        lay(folder.path(), &maker.device, &maker.envelope(2, NOTED.as_bytes()), NOTED.as_bytes()).unwrap();
+        let (report, reported) = watch::channel(FirmwareReport::default());
+        let (offers, offered) = watch::channel(None);
+        let (orders, ordered) = watch::channel(None);
+        let link = FirmwareLink { report: reported, offers: offers.into(), orders: orders.into() };
+        let kept =
+            agent::upgrade::Settings { report: Some(report.into()), orders: ordered, ..maker.settings() };
+        let never = std::future::pending::<()>();
+        let keeping = keep(folder.path(), kept, offered, Payload::of(b""), never);
+        let disk = Dying::after(steps, false);
+        let settings = Settings { disk: disk.clone(), firmware: Some(link.clone()), ..served.settings() };
+        let leaving = async {
+            let mut report = link.report.clone();
+            report.wait_for(|report| report.running.is_some()).await.unwrap();
+            let process = std::fs::read_to_string(folder.path().join("process")).unwrap();
+            let ended = served.run_until(folder.path(), settings, |_, _| disk.is_dead()).await;
+            assert_eq!(disk.is_dead(), !matches!(ended, Err(AgentError::Wiped)), "{ended:?}");
+            if disk.is_dead() {
+                let settings = Settings { firmware: Some(link), ..served.settings() };
+                let (_, ended) = run(&served, folder.path(), settings).await;
+                assert!(matches!(ended, AgentError::Wiped), "step {steps}: {ended}");
+            }
+            process
+        };
+        let (kept, process) = tokio::join!(keeping, leaving);
+        assert!(matches!(kept, Err(UpgradeError::Wiped)), "{kept:?}");
+        assert!(!Path::new("/proc").join(process.trim()).exists(), "step {steps}");
+        check_wiped(&served, folder.path());
+        served.registrar().last_reports.clear();
+        let (_, nothing) = watch::channel(None);
+        let again = keep(folder.path(), maker.settings(), nothing, Payload::of(b""), async {}).await;
+        assert!(matches!(again, Err(UpgradeError::Wiped)), "{again:?}");
+        assert!(!folder.path().join("slots").exists());
     }
 }

@@ -22,7 +22,7 @@ fn target() -> Target {
 }
 
 fn running(sequence_number: u64, manifest: [u8; 32]) -> FirmwareReport {
-    FirmwareReport { running: Some(Running { sequence_number, manifest }), not_kept: None }
+    FirmwareReport { running: Some(Running { sequence_number, manifest }), ..FirmwareReport::default() }
 }
 
 fn not_kept(tried: bool, manifest: Option<[u8; 32]>) -> FirmwareReport {

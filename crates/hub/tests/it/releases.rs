@@ -272,7 +272,7 @@ fn what_does_not_verify_is_not_kept() {
 
 fn runs(sequence_number: u64, manifest: [u8; 32]) -> Report {
     let running = Some(Runs { sequence_number, manifest });
-    Report { firmware: Some(FirmwareReport { running, not_kept: None }), ..report(FILE) }
+    Report { firmware: Some(FirmwareReport { running, ..FirmwareReport::default() }), ..report(FILE) }
 }
 
 #[test]

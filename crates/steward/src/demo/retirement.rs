@@ -10,7 +10,7 @@ use io::FileKey;
 use io::files::{create_private_dir, read_limited, write_atomic};
 use io::tls::Identity;
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wire::certificate::chain::{Purpose, verify_chain};
 use wire::digest::{hex, sha256};
@@ -86,7 +86,11 @@ pub async fn end_a_life(scene: &mut Scene, device: String) -> Result<(), Failure
 
 fn words(list: &Json) -> String {
     let words: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
-    words.join(" and ")
+    match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => "nothing".into(),
+    }
 }
 
 /// Lays what proves the end into the demo's folder.
@@ -108,7 +112,7 @@ fn proof(scene: &Scene, name: &str) -> Result<Vec<u8>, String> {
     read_limited(&path, LAST_REPORT_BYTES_MAX).map_err(|why| why.to_string())
 }
 
-/// A wiped device's folder holds no key and no configuration.
+/// A wiped device's folder holds no key, no configuration and no firmware, and none runs from there.
 pub async fn wiped_holds_nothing(scene: &mut Scene) -> Result<(), String> {
     let device = scene.plan.list().swap_remove(scene.plan.retired());
     let folder = scene.device_folder(&device).map_err(said)?.path().to_owned();
@@ -116,11 +120,28 @@ pub async fn wiped_holds_nothing(scene: &mut Scene) -> Result<(), String> {
         let entries = std::fs::read_dir(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
         for entry in entries {
             let name = entry.map_err(|why| why.to_string())?.file_name().to_string_lossy().into_owned();
-            let is_left = name.ends_with(".key") || name.starts_with("configuration");
+            let is_left = name.ends_with(".key") || name.starts_with("configuration") || name == "slots";
             held(!is_left, || format!("{} still holds {name}", folder.display()))?;
         }
     }
-    Ok(())
+    let folder = scene.device_folder(&device).map_err(said)?.path().to_owned();
+    let runs = processes_in(&folder).map_err(|why| why.to_string())?;
+    held(runs.is_empty(), || format!("{runs:?} still run in {}", folder.display()))
+}
+
+/// The processes that work in `folder` or below, removed or not, as the kernel tells it.
+fn processes_in(folder: &Path) -> std::io::Result<Vec<String>> {
+    let is_id = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Who has ended meanwhile, or is another's, works nowhere.
+        let works_in = std::fs::read_link(entry.path().join("cwd"));
+        found
+            .extend(Some(name).filter(|name| is_id(name) && works_in.is_ok_and(|it| it.starts_with(folder))));
+    }
+    Ok(found)
 }
 
 /// What the device said last is signed by its LDevID, and the domain certifies the end with it.

@@ -7,7 +7,7 @@ use crate::failure::{Failure, failed};
 use crate::limits::{ALL_PAGE_ITEMS_MAX, DEMO_ONBOARDING_SECONDS_MAX};
 use agent::AgentError;
 use agent::shell::FirmwareLink;
-use agent::upgrade::{Device, Patience, keep};
+use agent::upgrade::{Device, Patience, UpgradeError, keep};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -42,15 +42,17 @@ impl Site {
     fn start(&mut self, folder: PathBuf, registrar: &str, device: Device) {
         let (report, reported) = watch::channel(FirmwareReport::default());
         let (offers, offered) = watch::channel(None);
-        let link = FirmwareLink { report: reported, offers: Arc::new(offers) };
+        let (orders, ordered) = watch::channel(None);
+        let link = FirmwareLink { report: reported, offers: Arc::new(offers), orders: Arc::new(orders) };
         let look_every = Duration::from_millis(CONFIGURATION_MILLIS);
         let agent = agent::Settings { look_every, firmware: Some(link), ..agent::Settings::new(registrar) };
         let patience = Patience { health: HEALTH_MILLIS, ..Patience::default() };
         let report = Some(Arc::new(report));
-        let firmware = agent::upgrade::Settings { patience, report, ..agent::upgrade::Settings::new(device) };
+        let firmware = agent::upgrade::Settings::new(device);
+        let firmware = agent::upgrade::Settings { patience, report, orders: ordered, ..firmware };
         let source = FromHub { folder: folder.clone(), hub: registrar.to_owned() };
-        let (stopped, keeper_stopped, over) =
-            (self.stopped(&folder), self.stopped(&folder), self.stopped(&folder));
+        let stopped = || self.stopped(&folder);
+        let (stopped, over, keeper_stopped, keeper_over) = (stopped(), stopped(), stopped(), stopped());
         let named = folder.clone();
         self.agents.spawn(async move {
             let run = match agent::run(&named, agent, stopped).await {
@@ -64,7 +66,13 @@ impl Site {
             run.map_err(|why| format!("the device in {}: {why}", named.display()))
         });
         self.agents.spawn(async move {
-            let kept = keep(&folder, firmware, offered, source, keeper_stopped).await;
+            let kept = match keep(&folder, firmware, offered, source, keeper_stopped).await {
+                Err(UpgradeError::Wiped) => {
+                    keeper_over.await;
+                    Ok(())
+                }
+                kept => kept,
+            };
             kept.map_err(|why| format!("the firmware in {}: {why}", folder.display()))
         });
     }

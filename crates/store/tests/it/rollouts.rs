@@ -76,7 +76,7 @@ impl Operation for CheckIn {
             why: "why".into(),
         });
         let running = Some(Running { sequence_number: self.runs, manifest });
-        let report = FirmwareReport { running, not_kept };
+        let report = FirmwareReport { running, not_kept, order: None };
         let changes = look(cx.tx, &subject, Some(&report), cx.now)?.changes;
         hear(cx, &subject, Some(&report))?;
         let told = look(cx.tx, &subject, Some(&report), cx.now)?;

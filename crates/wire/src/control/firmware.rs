@@ -1,5 +1,5 @@
 //! What a device says of its firmware.
-use super::{DIGEST, REASON, digest, only, reason};
+use super::{DIGEST, NUMBER, REASON, digest, number, only, reason};
 use crate::digest::hex;
 use crate::json::{JsonRefused, Object, Value};
 use serde_json::{Map, json};
@@ -11,6 +11,29 @@ pub struct FirmwareReport {
     pub running: Option<Running>,
     /// The last that was tried in vain, or refused.
     pub not_kept: Option<FirmwareNotKept>,
+    /// How far the newest order for it is; a member of its own in the report.
+    pub order: Option<OrderReport>,
+}
+
+/// How far a device is with an order to start its firmware anew, or to install it anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderReport {
+    /// The order's number.
+    pub order: u32,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// How far an order is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The device took it up, and it is not over.
+    UnderWay,
+    /// A process that was started after the order has answered; after an order to install, from the slot
+    /// that was written.
+    Done,
+    /// It could not be done, and why, for people.
+    Failed(String),
 }
 
 /// The firmware that runs.
@@ -48,6 +71,7 @@ impl FirmwareReport {
         Ok(Self {
             running: running.map(Running::read).transpose()?,
             not_kept: not_kept.map(FirmwareNotKept::read).transpose()?,
+            order: None,
         })
     }
 
@@ -60,6 +84,36 @@ impl FirmwareReport {
         fields.extend(running.map(|it| ("running".into(), it)));
         fields.extend(self.not_kept.as_ref().map(|it| ("not_kept".into(), it.write())));
         serde_json::Value::Object(fields)
+    }
+}
+
+/// The words of `progress`.
+const UNDER_WAY: &str = "under-way";
+const DONE: &str = "done";
+const FAILED: &str = "failed";
+
+impl OrderReport {
+    pub(super) fn read(fields: &Object) -> Result<Self, JsonRefused> {
+        only(fields, &["number", "progress", "why"])?;
+        let order = fields.required("number", NUMBER, number)?;
+        let why = fields.optional("why", REASON, reason)?.unwrap_or_default();
+        let progress = fields.required("progress", "under-way, done or failed", |word| {
+            Some(match word.as_text()? {
+                UNDER_WAY => Progress::UnderWay,
+                DONE => Progress::Done,
+                FAILED => Progress::Failed(why.clone()),
+                _ => return None,
+            })
+        })?;
+        Ok(Self { order, progress })
+    }
+
+    pub(super) fn write(&self) -> serde_json::Value {
+        match &self.progress {
+            Progress::UnderWay => json!({"number": self.order, "progress": UNDER_WAY}),
+            Progress::Done => json!({"number": self.order, "progress": DONE}),
+            Progress::Failed(why) => json!({"number": self.order, "progress": FAILED, "why": why}),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ mod firmware;
 #[cfg(test)]
 mod tests;
 
-pub use firmware::{FirmwareNotKept, FirmwareReport, Running};
+pub use firmware::{FirmwareNotKept, FirmwareReport, OrderReport, Progress, Running};
 
 /// Where a device checks in.
 pub const CHECK_IN_PATH: &str = "/steward/v1/check-in";
@@ -80,6 +80,10 @@ pub struct Desired {
     pub configuration: Option<Apply>,
     /// A firmware to install: a SUIT envelope.
     pub firmware: Option<Vec<u8>>,
+    /// The number of an order to start the firmware anew; a hub gives none twice to one device.
+    pub restart: Option<u32>,
+    /// The number of an order to install `firmware` anew, although it runs already.
+    pub reinstall: Option<u32>,
     /// The hub saw this order at work: it may be kept.
     pub confirmed: Option<u32>,
     /// The hub wants to have the configuration's document with the next report.
@@ -117,11 +121,14 @@ impl Report {
         check_version(&top)?;
         let configuration = top.required("configuration", "an object", Value::as_object)?;
         let firmware = top.optional("firmware", "an object", Value::as_object)?;
+        let order = top.optional("order", "an object", Value::as_object)?;
+        let order = order.map(OrderReport::read).transpose()?;
+        let firmware = firmware.map(FirmwareReport::read).transpose()?;
         Ok(Self {
             configuration: ConfigurationReport::read(configuration)?,
-            firmware: firmware.map(FirmwareReport::read).transpose()?,
+            firmware: firmware.map(|firmware| FirmwareReport { order, ..firmware }),
             not_understood: names(&top, "not_understood")?,
-            unknown: unknown(&top, &["version", "configuration", "firmware", "not_understood"]),
+            unknown: unknown(&top, &["version", "configuration", "firmware", "order", "not_understood"]),
         })
     }
 
@@ -131,6 +138,8 @@ impl Report {
         top.insert("version".into(), VERSION.into());
         top.insert("configuration".into(), self.configuration.write());
         top.extend(self.firmware.as_ref().map(|firmware| ("firmware".into(), firmware.write())));
+        let order = self.firmware.as_ref().and_then(|firmware| firmware.order.as_ref());
+        top.extend(order.map(|order| ("order".into(), order.write())));
         if !self.not_understood.is_empty() {
             top.insert("not_understood".into(), self.not_understood.as_slice().into());
         }
@@ -198,13 +207,21 @@ impl Desired {
         let apply = top.optional("configuration", "an object", Value::as_object)?;
         let (known, others): (Vec<_>, Vec<_>) =
             names(&top, "wanted")?.into_iter().partition(|word| word == CONFIGURATION);
-        let known_members = ["version", "configuration", "firmware", "confirmed", "wanted", "wipe"];
+        let known_members =
+            ["version", "configuration", "firmware", "restart", "reinstall", "confirmed", "wanted", "wipe"];
         let mut unknown = unknown(&top, &known_members);
         unknown.extend(others);
         unknown.truncate(CONTROL_NAMES_MAX);
+        let firmware = top.optional("firmware", ENVELOPE, envelope)?;
+        let reinstall = top.optional("reinstall", NUMBER, number)?;
+        if reinstall.is_some() && firmware.is_none() {
+            return Err(JsonRefused::Missing("firmware".into()));
+        }
         Ok(Self {
             configuration: apply.map(Apply::read).transpose()?,
-            firmware: top.optional("firmware", ENVELOPE, envelope)?,
+            firmware,
+            restart: top.optional("restart", NUMBER, number)?,
+            reinstall,
             confirmed: top.optional("confirmed", NUMBER, number)?,
             send_configuration: !known.is_empty(),
             wipe: top.optional("wipe", "an object", Value::as_object)?.map(Wipe::read).transpose()?,
@@ -219,6 +236,8 @@ impl Desired {
         top.extend(self.configuration.as_ref().map(|apply| ("configuration".into(), apply.write())));
         let envelope = self.firmware.as_deref().map(Base64::encode_string);
         top.extend(envelope.map(|envelope| ("firmware".into(), envelope.into())));
+        top.extend(self.restart.map(|order| ("restart".into(), order.into())));
+        top.extend(self.reinstall.map(|order| ("reinstall".into(), order.into())));
         top.extend(self.confirmed.map(|order| ("confirmed".into(), order.into())));
         if self.send_configuration {
             top.insert("wanted".into(), json!([CONFIGURATION]));

@@ -20,6 +20,7 @@ fn report() -> Report {
                 reason: "suit-report-reason-operation-failed".into(),
                 why: "it did not answer".into(),
             }),
+            order: Some(OrderReport { order: 9, progress: Progress::Failed("no disk".into()) }),
         }),
         not_understood: vec!["wipe".into()],
         unknown: Vec::new(),
@@ -31,6 +32,8 @@ fn desired() -> Desired {
     Desired {
         configuration: Some(Apply { order: 5, over, document: vec![0, 255], confirm_seconds: 60 }),
         firmware: Some(vec![0xd8, 107]),
+        restart: Some(8),
+        reinstall: Some(9),
         confirmed: Some(4),
         send_configuration: true,
         wipe: Some(Wipe { at: "2026-11-22T00:00:00Z".into() }),
@@ -41,6 +44,12 @@ fn desired() -> Desired {
 #[test]
 fn what_is_written_is_read() {
     for report in [report(), Report::default()] {
+        assert_eq!(Report::from_json(&report.to_json()).unwrap(), report);
+    }
+    for progress in [Progress::UnderWay, Progress::Done, Progress::Failed(String::new())] {
+        let order = Some(OrderReport { order: 0, progress });
+        let firmware = Some(FirmwareReport { order, ..FirmwareReport::default() });
+        let report = Report { firmware, ..Report::default() };
         assert_eq!(Report::from_json(&report.to_json()).unwrap(), report);
     }
     for desired in [desired(), Desired::default()] {
@@ -62,6 +71,8 @@ fn the_largest_document_travels() {
     report.configuration.trouble = Some("\u{1}".repeat(CONTROL_REASON_CHARS_MAX));
     let not_kept = report.firmware.as_mut().and_then(|it| it.not_kept.as_mut()).unwrap();
     not_kept.why = "\u{1}".repeat(CONTROL_REASON_CHARS_MAX);
+    let progress = Progress::Failed("\u{1}".repeat(CONTROL_REASON_CHARS_MAX));
+    report.firmware.as_mut().unwrap().order = Some(OrderReport { order: u32::MAX, progress });
     report.not_understood = vec!["\u{1}".repeat(CONTROL_NAME_CHARS_MAX); CONTROL_NAMES_MAX];
     assert_eq!(Report::from_json(&report.to_json()).unwrap(), report);
     let mut desired = desired();
@@ -95,6 +106,13 @@ fn reports_of_strangers() {
     check(&configuration(&format!(r#""trouble":"{long}""#)), Err("\"trouble\" is not a text"));
     let many = vec!["\"x\""; CONTROL_NAMES_MAX + 1].join(",");
     check(&format!(r#"{{"version":1,"configuration":{{}},"not_understood":[{many}]}}"#), Err("over 16"));
+    let order = |fields: &str| {
+        format!(r#"{{"version":1,"configuration":{{}},"firmware":{{}},"order":{{{fields}}}}}"#)
+    };
+    check(&order(r#""number":1,"progress":"done""#), Ok(()));
+    check(&order(r#""number":1,"progress":"nearly""#), Err("\"progress\" is not under-way, done or failed"));
+    check(&order(r#""progress":"done""#), Err("\"number\" is missing"));
+    check(&order(r#""number":1,"progress":"done","at":1"#), Err("\"at\" is not known"));
     check(&" ".repeat(CONTROL_BYTES_MAX + 1), Err("over 49152 bytes"));
 }
 
@@ -113,6 +131,8 @@ fn answers_of_strangers() {
     check(&apply(r#""document":"","confirm_seconds":1,"quiet":true"#), Err("\"quiet\" is not known"));
     check(r#"{"version":1,"wipe":{"at":"today"}}"#, Err("\"at\" is not a time"));
     check(r#"{"version":1,"wipe":{"at":"2026-11-22T00:00:00Z","now":true}}"#, Err("\"now\" is not known"));
+    check(r#"{"version":1,"reinstall":1}"#, Err("\"firmware\" is missing"));
+    check(r#"{"version":1,"restart":-1}"#, Err("\"restart\" is not a whole number"));
     check(r#"{"version":1,"wanted":"all"}"#, Err("\"wanted\" is not a list"));
     check(r#"{"version":1,"wanted":[1]}"#, Err("\"wanted\" is not a list of short texts"));
 }
