@@ -100,6 +100,8 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<retirement::support::view::Set>(),
     row::<retirement::support::view::Clear>(),
     row::<retirement::support::view::List>(),
+    row::<posture::attention::view::List>(),
+    row::<posture::attention::view::Count>(),
     row::<posture::view::List>(),
     row::<posture::view::Check>(),
     row::<provisioning::product::view::Add>(),
@@ -119,13 +121,16 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<upgrade::view::Start>(),
     row::<upgrade::view::List>(),
     row::<upgrade::view::Show>(),
+    row::<upgrade::view::ListWaves>(),
     row::<upgrade::view::Devices>(),
     row::<upgrade::view::Pause>(),
     row::<upgrade::view::Resume>(),
     row::<upgrade::view::Stop>(),
     row::<upgrade::view::Cancel>(),
+    row::<upgrade::view::ListFirmware>(),
     row::<audit::view::List>(),
     row::<audit::view::Export>(),
+    row::<audit::view::ShowHead>(),
     row::<audit::view::Verify>(),
     row::<audit::view::Check>(),
     row::<account::view::Add>(),
@@ -202,6 +207,7 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     provisioning::voucher::store::MIGRATIONS,
     upgrade::release::store::MIGRATIONS,
     upgrade::store::MIGRATIONS,
+    posture::attention::store::MIGRATIONS,
 ];
 
 /// Every room's scripts, for the store's tests on both engines.

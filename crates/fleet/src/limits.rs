@@ -4,12 +4,14 @@
 pub const SLUG_BYTES_MAX: usize = 63;
 /// A name or other short text that a person or a device gives.
 pub const LABEL_BYTES_MAX: usize = 128;
-/// A place in a list.
-pub const CURSOR_BYTES_MAX: usize = 256;
+/// A place in a list, or a subject's id: the longest one names a description by its maker and its MUD URL.
+pub const CURSOR_BYTES_MAX: usize = 384;
 /// Items on one page of a list.
 pub const PAGE_ITEMS_MAX: u16 = 500;
 /// Rows that one step of a long read (verify, check) takes from the store at once.
 pub const STEP_ROWS_MAX: u16 = 500;
+/// Entries of the journal that one request with a filter looks at, about.
+pub const FILTERED_ENTRIES_MAX: usize = 5_000;
 /// Tokens, links and sessions that one account may hold at once.
 pub const ACCOUNT_CREDENTIALS_MAX: usize = 64;
 /// Life of a one-time sign-in link.

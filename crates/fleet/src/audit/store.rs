@@ -263,7 +263,20 @@ pub fn checkpoint_list(
         "SELECT lane, seq, hash, at, signature FROM checkpoint \
          WHERE lane = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4",
         &[lane.into(), from.into(), to.into(), i64::from(limit).into()],
-        |row| Ok(Checkpoint { head: head(row)?, at: Millis(row.int(3)?), signature: row.bytes(4)?.into() }),
+        checkpoint,
+    )
+}
+
+/// The newest checkpoint of a lane.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn checkpoint_newest(tx: &mut dyn Tx, lane: i64) -> Result<Option<Checkpoint>, Fault> {
+    one(
+        tx,
+        "SELECT lane, seq, hash, at, signature FROM checkpoint WHERE lane = $1 ORDER BY seq DESC LIMIT 1",
+        &[lane.into()],
+        checkpoint,
     )
 }
 
@@ -313,6 +326,10 @@ pub fn idempotency_forget(tx: &mut dyn Tx, before: Millis) -> Result<u64, Fault>
 
 fn head(row: &Row) -> Result<Head, Fault> {
     Ok(Head { lane: row.int(0)?, seq: row.int(1)?, hash: row.digest(2)? })
+}
+
+fn checkpoint(row: &Row) -> Result<Checkpoint, Fault> {
+    Ok(Checkpoint { head: head(row)?, at: Millis(row.int(3)?), signature: row.bytes(4)?.into() })
 }
 
 fn link(row: &Row) -> Result<Link, Fault> {

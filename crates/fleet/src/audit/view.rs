@@ -1,14 +1,15 @@
 //! What the faces show of the journal.
 use super::rules::{Broken, Checkpoint, Head, Link, What, checkpoint_message};
 use super::store;
-use crate::limits::{IDEMPOTENCY_HOURS_MAX, STEP_ROWS_MAX};
+use crate::limits::{FILTERED_ENTRIES_MAX, IDEMPOTENCY_HOURS_MAX, STEP_ROWS_MAX};
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Fold};
-use crate::text::Cursor;
+use crate::text::{Cursor, Label, Slug};
 use crate::time::{Millis, Shown};
+use crate::words;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wire::PublicKey;
@@ -64,6 +65,18 @@ impl From<Link> for EntryView {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// Only what this account, device or worker did
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Label>,
+    /// Only what came of this operation, as `noun verb`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Label>,
+    /// Only entries of this room; `refusal` for every "no"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Slug>,
+    /// Only entries about the subject with this id
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Cursor>,
     /// Continue after this place: the `next` of the page before
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
@@ -83,9 +96,49 @@ impl Operation for List {
         let limit = page::checked(self.limit)?;
         let [at, lane, seq] = page::cursor(self.after.as_ref(), [i64::MAX; 3])?;
         let organisation = cx.session.organisation.as_str();
-        let found = store::journal_list(cx.tx, organisation, (at, lane, seq), limit + 1)?;
-        let items = found.into_iter().map(EntryView::from).collect();
-        Ok(Page::new(items, limit, |e: &EntryView| format!("{}.{}.{}", e.at.0.0, e.lane, e.seq)))
+        let rows = if self.is_filtered() { STEP_ROWS_MAX } else { limit + 1 };
+        let (mut place, mut looked_at, mut items) = ((at, lane, seq), 0, Vec::new());
+        loop {
+            let links = store::journal_list(cx.tx, organisation, place, rows)?;
+            let is_last = links.len() < usize::from(rows);
+            looked_at += links.len();
+            for link in links {
+                let here = (link.at.0, link.lane, link.seq);
+                if self.wants(&link) {
+                    if items.len() == usize::from(limit) {
+                        return Ok(Page { items, next: Some(cursor(place)) });
+                    }
+                    items.push(EntryView::from(link));
+                }
+                place = here;
+            }
+            if is_last {
+                return Ok(Page { items, next: None });
+            }
+            if looked_at >= FILTERED_ENTRIES_MAX {
+                return Ok(Page { items, next: Some(cursor(place)) });
+            }
+        }
+    }
+}
+
+/// The place after an entry: its time, lane and number.
+fn cursor((at, lane, seq): (i64, i64, i64)) -> String {
+    format!("{at}.{lane}.{seq}")
+}
+
+impl List {
+    fn is_filtered(&self) -> bool {
+        let List { actor, action, room, subject, .. } = self;
+        actor.is_some() || action.is_some() || room.is_some() || subject.is_some()
+    }
+
+    fn wants(&self, link: &Link) -> bool {
+        let is = |wanted: Option<&str>, text: &str| wanted.is_none_or(|wanted| wanted == text);
+        is(self.actor.as_ref().map(Label::as_str), &link.entry.actor)
+            && is(self.action.as_ref().map(Label::as_str), &link.action)
+            && is(self.room.as_ref().map(Slug::as_str), &link.entry.room)
+            && is(self.subject.as_ref().map(Cursor::as_str), &link.entry.subject.id)
     }
 }
 
@@ -116,6 +169,86 @@ impl Operation for Export {
         let items = found.into_iter().map(EntryView::from).collect();
         Ok(Page::new(items, limit, |e: &EntryView| format!("{}.{}", e.lane, e.seq)))
     }
+}
+
+words! {
+    /// What a checkpoint's signature is worth.
+    pub enum Signature {
+        /// It is the hub's, over the entry that the journal has there.
+        Good = "good",
+        /// It is not the hub's, or the journal has another entry there.
+        Wrong = "wrong",
+        /// The hub's key was not at hand.
+        NotJudged = "not-judged",
+    }
+}
+
+/// How far a lane of the journal goes, and how far it is signed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct HeadView {
+    /// The writer's lane.
+    pub lane: i64,
+    /// Its newest entry.
+    pub seq: i64,
+    /// That entry's hash.
+    pub hash: String,
+    /// The entry that the newest checkpoint vouches for; 0 without one.
+    pub signed: i64,
+    /// When it was signed; nothing without one.
+    pub signed_at: Option<Shown>,
+    /// What that signature is worth; nothing without one.
+    pub signature: Option<Signature>,
+}
+
+/// The lanes of the journal.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Heads {
+    /// Every lane.
+    pub items: Vec<HeadView>,
+}
+
+/// Show how far the journal goes, and how far it is signed; `audit verify` looks at all of it
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShowHead {}
+
+impl Operation for ShowHead {
+    const NAME: &'static str = "audit head";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Heads;
+
+    fn run(&self, cx: &mut Cx) -> Result<Heads, Refusal> {
+        let key = cx.env.checkpoint_key.clone();
+        let mut items = Vec::new();
+        for Head { lane, seq, hash } in store::lane_list(cx.tx)? {
+            let newest = store::checkpoint_newest(cx.tx, lane)?;
+            let signature = match &newest {
+                Some(checkpoint) => Some(worth(cx, checkpoint, key.as_ref())?),
+                None => None,
+            };
+            let (signed, signed_at) = newest.map(|it| (it.head.seq, Shown(it.at))).unzip();
+            let (hash, signed) = (hex(&hash), signed.unwrap_or_default());
+            items.push(HeadView { lane, seq, hash, signed, signed_at, signature });
+        }
+        Ok(Heads { items })
+    }
+}
+
+fn worth(cx: &mut Cx, checkpoint: &Checkpoint, key: Option<&PublicKey>) -> Result<Signature, Refusal> {
+    let Head { lane, seq, .. } = checkpoint.head;
+    let entry = store::journal_walk(cx.tx, lane, seq - 1, 1)?.pop().filter(|link| link.seq == seq);
+    let fits = entry.is_some_and(|link| {
+        let head = Head { lane, seq, hash: link.hash };
+        judge(checkpoint, &head, key).is_ok()
+    });
+    Ok(match (fits, key) {
+        (false, _) => Signature::Wrong,
+        (true, None) => Signature::NotJudged,
+        (true, Some(_)) => Signature::Good,
+    })
 }
 
 /// Verify the chain of the whole journal and its signed checkpoints

@@ -150,3 +150,27 @@ proptest! {
         }
     }
 }
+
+/// What the pages offer is what the rules allow.
+#[test]
+fn what_is_possible_is_what_would_be_done() {
+    let text = String::new;
+    let own = [
+        ("onboarding admit", Command::Admit),
+        ("quarantine release", Command::Release { credentials_good: true }),
+        ("remediation begin", Command::BeginRemediation),
+        ("remediation give-up", Command::GiveUp { why: text() }),
+        ("device rename", Command::Rename { name: "other".into() }),
+        ("device retire", Command::Retire { why: text() }),
+        ("device claim", Command::Claim { proof: text() }),
+    ];
+    for stage in Stage::ALL {
+        let possible = super::view::possible(*stage);
+        for (operation, command) in &own {
+            let would = decide(&at(Some(*stage)), command.clone(), Millis(0)).is_ok();
+            assert_eq!(possible.contains(operation), would, "{operation} of a device that is {stage}");
+        }
+        let offered = possible.iter().all(|name| crate::OPERATIONS.iter().any(|row| row.name == *name));
+        assert!(offered, "{possible:?}");
+    }
+}

@@ -85,6 +85,41 @@ pub struct DeviceDetail {
     pub conditions: Vec<Condition>,
     /// When it last checked in; nothing if it never did.
     pub last_seen: Option<Shown>,
+    /// Operations that its stage allows.
+    pub possible: Vec<&'static str>,
+}
+
+/// What may be asked of a device, by the stages that allow it. Whether it is done is for the room to say.
+const POSSIBLE: &[(&str, &[Stage])] = {
+    use Stage::{Discovered, Expected, Onboarding, Operational, Quarantined, Remediation, Retired};
+    const HERE: &[Stage] = &[Expected, Discovered, Onboarding, Operational, Quarantined, Remediation];
+    const AT_WORK: &[Stage] = &[Operational, Quarantined, Remediation];
+    &[
+        ("onboarding admit", &[Discovered]),
+        ("description enter", HERE),
+        ("description fetch", &[Discovered, Onboarding, Operational, Quarantined, Remediation]),
+        ("description waive", &[Discovered]),
+        ("configuration set", AT_WORK),
+        ("configuration restore", AT_WORK),
+        ("configuration backup", AT_WORK),
+        ("access locate", &[Discovered, Onboarding, Operational, Quarantined, Remediation]),
+        ("access activate", AT_WORK),
+        ("quarantine hold", &[Operational, Quarantined]),
+        ("quarantine release", &[Quarantined]),
+        ("remediation begin", &[Operational, Quarantined]),
+        ("remediation give-up", &[Remediation]),
+        ("device replace", AT_WORK),
+        ("onboarding revoke", &[Onboarding, Operational, Quarantined, Remediation]),
+        ("retirement begin", AT_WORK),
+        ("device rename", HERE),
+        ("device retire", HERE),
+        ("device claim", &[Retired]),
+    ]
+};
+
+/// The operations on a device that its stage allows.
+pub(super) fn possible(stage: Stage) -> Vec<&'static str> {
+    POSSIBLE.iter().filter(|(_, stages)| stages.contains(&stage)).map(|(operation, _)| *operation).collect()
 }
 
 fn detail(cx: &mut Cx, subject: Subject, state: State) -> Result<DeviceDetail, Refusal> {
@@ -102,7 +137,9 @@ fn detail(cx: &mut Cx, subject: Subject, state: State) -> Result<DeviceDetail, R
         (Condition::NeedsAttention, !state.attention.is_empty()),
     ];
     let conditions = holds.into_iter().filter(|(_, holds)| *holds).map(|(condition, _)| condition).collect();
-    Ok(DeviceDetail { device: view(subject, state), conditions, last_seen: last_seen.map(Shown) })
+    let device = view(subject, state);
+    let possible = possible(device.stage);
+    Ok(DeviceDetail { device, conditions, last_seen: last_seen.map(Shown), possible })
 }
 
 fn change(cx: &mut Cx, device: &Label, command: Command) -> Result<DeviceView, Refusal> {

@@ -2,7 +2,8 @@
 //!
 //! Charter: operational security; operational practices, requirements, terminology. The [`catalogue`] is
 //! data: requirements by the ids of those who publish them, in words of our own, each with how it is
-//! checked. A check looks at the fleet as it is and keeps nothing.
+//! checked. A check looks at the fleet as it is and keeps nothing. What a person should look at in any room is
+//! listed by [`attention`].
 //!
 //! | check | a device at work fails when |
 //! |---|---|
@@ -12,6 +13,7 @@
 //!
 //! Absent: verdicts that are remembered. Not yet: SBOMs and vulnerabilities (RFC 9472, RFC 9393),
 //! attestation (RFC 9334).
+pub mod attention;
 pub mod catalogue;
 pub mod rules;
 pub mod scripts;

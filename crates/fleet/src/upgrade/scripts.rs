@@ -19,6 +19,8 @@ pub const SCRIPTS: &[Script] = &[Script {
         answers("rollout list", "{}", r#"{"items":[]}"#),
         refuses("rollout show", r#"{"rollout":"lamp-7-2"}"#, "rollout-unknown"),
         refuses("rollout devices", r#"{"rollout":"lamp-7-2"}"#, "rollout-unknown"),
+        refuses("rollout waves", r#"{"rollout":"lamp-7-2"}"#, "rollout-unknown"),
+        refuses("firmware list", r#"{"device":"A1"}"#, "device-unknown"),
         refuses("rollout pause", r#"{"rollout":"lamp-7-2"}"#, "rollout-unknown"),
         refuses("rollout resume", r#"{"rollout":"lamp-7-2"}"#, "rollout-unknown"),
         refuses("rollout stop", r#"{"rollout":"lamp-7-2"}"#, "rollout-unknown"),

@@ -166,7 +166,90 @@ fn counts(tx: &mut dyn Tx, organisation: &str, rollout: &str) -> Result<BTreeMap
     Ok(counts.into_iter().collect())
 }
 
-/// The devices of a rollout after one of a wave, by wave and id.
+/// How many devices of each wave (from 0) have which outcome.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn wave_counts(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    rollout: &str,
+) -> Result<Vec<(u16, Outcome, i64)>, Fault> {
+    many(
+        tx,
+        "SELECT wave, outcome, count(*) FROM rollout_device WHERE organisation = $1 AND rollout = $2 \
+         GROUP BY wave, outcome ORDER BY wave, outcome",
+        &[organisation.into(), rollout.into()],
+        |row| Ok((small(row, 0)?, row.parsed(1)?, row.int(2)?)),
+    )
+}
+
+/// A rollout that a device is or was in.
+#[derive(Debug)]
+pub struct Past {
+    /// The rollout.
+    pub rollout: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// What is offered.
+    pub release: String,
+    /// Its version, as its maker says.
+    pub version: String,
+    /// Its sequence number.
+    pub sequence_number: i64,
+    /// When the rollout's newest wave began.
+    pub began_at: Millis,
+    /// The device's wave, from 0.
+    pub wave: u16,
+    /// What became of the device.
+    pub outcome: Outcome,
+    /// Why.
+    pub why: String,
+}
+
+/// The rollouts that a device is or was in, newest first, before one that began at a moment.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_rollouts(
+    tx: &mut dyn Tx,
+    device: &Subject,
+    before: (i64, &str),
+    limit: u16,
+) -> Result<Vec<Past>, Fault> {
+    many(
+        tx,
+        "SELECT r.rollout, r.phase, r.release, COALESCE(f.release_version, ''), r.sequence_number, r.began_at, \
+         m.wave, m.outcome, m.why FROM rollout_device m \
+         JOIN rollout r ON r.organisation = m.organisation AND r.rollout = m.rollout \
+         LEFT JOIN release f ON f.organisation = r.organisation AND f.release = r.release \
+         WHERE m.organisation = $1 AND m.device = $2 \
+         AND (r.began_at < $3 OR (r.began_at = $3 AND r.rollout < $4)) \
+         ORDER BY r.began_at DESC, r.rollout DESC LIMIT $5",
+        &[
+            device.organisation.as_str().into(),
+            device.id.as_str().into(),
+            before.0.into(),
+            before.1.into(),
+            i64::from(limit).into(),
+        ],
+        |row| {
+            Ok(Past {
+                rollout: row.text(0)?.into(),
+                phase: row.parsed(1)?,
+                release: row.text(2)?.into(),
+                version: row.text(3)?.into(),
+                sequence_number: row.int(4)?,
+                began_at: Millis(row.int(5)?),
+                wave: small(row, 6)?,
+                outcome: row.parsed(7)?,
+                why: row.text(8)?.into(),
+            })
+        },
+    )
+}
+
+/// The devices of a rollout with an outcome, or all of them, after one of a wave, by wave and id.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -174,6 +257,7 @@ pub fn rollout_devices(
     tx: &mut dyn Tx,
     organisation: &str,
     rollout: &str,
+    outcome: Option<Outcome>,
     after: (i64, &str),
     limit: u16,
 ) -> Result<Vec<ListedDevice>, Fault> {
@@ -181,9 +265,16 @@ pub fn rollout_devices(
         tx,
         "SELECT m.device, d.name, m.wave, m.outcome, m.why FROM rollout_device m JOIN device d \
          ON d.organisation = m.organisation AND d.site = m.device_site AND d.device = m.device \
-         WHERE m.organisation = $1 AND m.rollout = $2 AND (m.wave > $3 OR (m.wave = $3 AND m.device > $4)) \
-         ORDER BY m.wave, m.device LIMIT $5",
-        &[organisation.into(), rollout.into(), after.0.into(), after.1.into(), i64::from(limit).into()],
+         WHERE m.organisation = $1 AND m.rollout = $2 AND ($3 = '' OR m.outcome = $3) \
+         AND (m.wave > $4 OR (m.wave = $4 AND m.device > $5)) ORDER BY m.wave, m.device LIMIT $6",
+        &[
+            organisation.into(),
+            rollout.into(),
+            outcome.map_or("", Outcome::as_str).into(),
+            after.0.into(),
+            after.1.into(),
+            i64::from(limit).into(),
+        ],
         |row| {
             Ok(ListedDevice {
                 device: row.text(0)?.into(),

@@ -4,7 +4,7 @@
 use super::Rollout;
 use super::release::view as release;
 use super::rules::{Bounds, Command, Outcome, Phase, Place, Target};
-use super::store::{self, Listed, ListedDevice};
+use super::store::{self, Listed, ListedDevice, Past};
 use crate::device;
 use crate::limits::{
     DEADLINE_SECONDS_MAX, OPEN_ROLLOUTS_MAX, ROLLOUT_DEVICES_MAX, ROLLOUT_WAVES_MAX, STEP_ROWS_MAX,
@@ -16,6 +16,7 @@ use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
 use crate::room::Cx;
 use crate::text::{Cursor, Digest, Label, Names, Slug, Waves};
+use crate::time::Shown;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,6 +55,17 @@ pub struct RolloutView {
     pub stop_after: u16,
     /// From the beginning of a wave to the silence of its devices.
     pub deadline_seconds: u32,
+    /// Operations that it is far enough, and not too far, for.
+    pub possible: Vec<&'static str>,
+}
+
+/// The operations on a rollout that its phase allows.
+fn possible(phase: Phase) -> Vec<&'static str> {
+    match phase {
+        Phase::Running => vec!["rollout pause", "rollout stop", "rollout cancel"],
+        Phase::Paused => vec!["rollout resume", "rollout stop", "rollout cancel"],
+        Phase::Stopped | Phase::Cancelled | Phase::Finished => vec![],
+    }
 }
 
 fn view(listed: Listed) -> RolloutView {
@@ -75,6 +87,7 @@ fn view(listed: Listed) -> RolloutView {
         spared: count(Outcome::Spared),
         stop_after: bounds.stop_after,
         deadline_seconds: bounds.deadline_seconds,
+        possible: possible(phase),
     }
 }
 
@@ -300,6 +313,160 @@ impl Operation for List {
     }
 }
 
+/// A wave of a rollout.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct WaveView {
+    /// Its number, from 1.
+    pub wave: u16,
+    /// It has begun: its devices are or were offered the release.
+    pub begun: bool,
+    /// All its devices.
+    pub devices: i64,
+    /// Those that were not offered the release.
+    pub waiting: i64,
+    /// Those that were, and have not said how it went.
+    pub offered: i64,
+    /// Those that run it and are healthy.
+    pub succeeded: i64,
+    /// Those that tried it in vain.
+    pub failed: i64,
+    /// Those that did not try it.
+    pub refused: i64,
+    /// Those that did not say in time how it went.
+    pub silent: i64,
+    /// Those that are not to get it (any more).
+    pub spared: i64,
+}
+
+/// The waves of a rollout.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct WavesView {
+    /// Every wave, the first one first.
+    pub items: Vec<WaveView>,
+}
+
+/// Show how far each wave of a rollout is
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListWaves {
+    /// Its name
+    #[schemars(example = &"lamp-7-2")]
+    pub rollout: Slug,
+}
+
+impl Operation for ListWaves {
+    const NAME: &'static str = "rollout waves";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = WavesView;
+
+    fn run(&self, cx: &mut Cx) -> Result<WavesView, Refusal> {
+        let begun = show(cx, &self.rollout)?.wave;
+        let mut waves: BTreeMap<u16, BTreeMap<Outcome, i64>> = BTreeMap::new();
+        let organisation = cx.session.organisation.as_str();
+        for (wave, outcome, devices) in store::wave_counts(cx.tx, organisation, self.rollout.as_str())? {
+            waves.entry(wave + 1).or_default().insert(outcome, devices);
+        }
+        let item = |(wave, counts): (u16, BTreeMap<Outcome, i64>)| {
+            let count = |outcome| counts.get(&outcome).copied().unwrap_or(0);
+            WaveView {
+                wave,
+                begun: wave <= begun,
+                devices: counts.values().sum(),
+                waiting: count(Outcome::Waiting),
+                offered: count(Outcome::Offered),
+                succeeded: count(Outcome::Succeeded),
+                failed: count(Outcome::Failed),
+                refused: count(Outcome::Refused),
+                silent: count(Outcome::Silent),
+                spared: count(Outcome::Spared),
+            }
+        };
+        Ok(WavesView { items: waves.into_iter().map(item).collect() })
+    }
+}
+
+/// A rollout that a device is or was in.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct FirmwareView {
+    /// The rollout.
+    pub rollout: String,
+    /// The release that it offers.
+    pub release: String,
+    /// The release's version, as its maker says.
+    pub version: String,
+    /// Its sequence number.
+    pub sequence_number: i64,
+    /// How far the rollout is.
+    pub phase: Phase,
+    /// The device's wave, from 1.
+    pub wave: u16,
+    /// What became of the device.
+    pub outcome: Outcome,
+    /// Why; empty when there is nothing to say.
+    pub why: String,
+    /// When the newest wave of the rollout began.
+    pub began_at: Shown,
+}
+
+/// List the firmware that a device was or will be offered, newest rollout first
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListFirmware {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+    /// Continue after this place: the `next` of the page before
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most so many
+    #[serde(default = "page::usual")]
+    #[schemars(range(min = 1, max = 500))]
+    pub limit: u16,
+}
+
+impl Operation for ListFirmware {
+    const NAME: &'static str = "firmware list";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    type Answer = Page<FirmwareView>;
+
+    fn run(&self, cx: &mut Cx) -> Result<Page<FirmwareView>, Refusal> {
+        let limit = page::checked(self.limit)?;
+        let (subject, _) = device::find(cx, self.device.as_str())?;
+        let before = match &self.after {
+            None => (i64::MAX, ""),
+            Some(after) => numbered(after)?,
+        };
+        let item = |past: Past| FirmwareView {
+            rollout: past.rollout,
+            release: past.release,
+            version: past.version,
+            sequence_number: past.sequence_number,
+            phase: past.phase,
+            wave: past.wave + 1,
+            outcome: past.outcome,
+            why: past.why,
+            began_at: Shown(past.began_at),
+        };
+        let found = store::device_rollouts(cx.tx, &subject, before, limit + 1)?;
+        let items = found.into_iter().map(item).collect();
+        Ok(Page::new(items, limit, |f: &FirmwareView| format!("{}.{}", f.began_at.0.0, f.rollout)))
+    }
+}
+
+/// A place in a list that is ordered by a number, then by a text.
+fn numbered(after: &Cursor) -> Result<(i64, &str), Refusal> {
+    let place = after.as_str().split_once('.').and_then(|(number, id)| Some((number.parse().ok()?, id)));
+    place.ok_or_else(|| {
+        let detail = format!("`{after}` is not a place in this list; send the `next` of the page before it");
+        Refusal::new(Sort::Malformed, "bad-cursor", detail)
+    })
+}
+
 /// A device in a rollout.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
@@ -323,6 +490,9 @@ pub struct Devices {
     /// Its name
     #[schemars(example = &"lamp-7-2")]
     pub rollout: Slug,
+    /// Only those of which this became
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
     /// Continue after this place: the `next` of the page before
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
@@ -341,16 +511,12 @@ impl Operation for Devices {
     fn run(&self, cx: &mut Cx) -> Result<Page<MemberView>, Refusal> {
         let limit = page::checked(self.limit)?;
         show(cx, &self.rollout)?;
-        let after = self.after.as_ref().map_or("0.", Cursor::as_str);
-        let place = after.split_once('.').and_then(|(wave, id)| Some((wave.parse::<i64>().ok()?, id)));
-        let Some((wave, device)) = place else {
-            let detail =
-                format!("`{after}` is not a place in this list; send the `next` of the page before it");
-            return Err(Refusal::new(Sort::Malformed, "bad-cursor", detail));
+        let after = match &self.after {
+            None => (0, ""),
+            Some(after) => numbered(after)?,
         };
-        let organisation = cx.session.organisation.as_str();
-        let after = (wave, device);
-        let found = store::rollout_devices(cx.tx, organisation, self.rollout.as_str(), after, limit + 1)?;
+        let (organisation, rollout) = (cx.session.organisation.as_str(), self.rollout.as_str());
+        let found = store::rollout_devices(cx.tx, organisation, rollout, self.outcome, after, limit + 1)?;
         let items = found.into_iter().map(|ListedDevice { device, name, wave, outcome, why }| MemberView {
             name,
             wave: wave + 1,

@@ -4,9 +4,10 @@ use fleet::blob::view::{Keep, Sweep};
 use fleet::device::rules::{Command as Life, Identity};
 use fleet::device::{Device, view::Retire};
 use fleet::operation::{Kind, Operation};
-use fleet::permission::Permission;
+use fleet::permission::{Permission, Session};
 use fleet::refusal::Refusal;
 use fleet::room::Cx;
+use fleet::text::Slug;
 use fleet::upgrade::release::Release;
 use fleet::upgrade::release::rules::{Command as Fetch, Fetched, Source};
 use fleet::upgrade::store;
@@ -21,7 +22,7 @@ const MANIFEST: [u8; 32] = [2; 32];
 
 /// Ten devices at work, and a release for them.
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct Prepare {}
+pub struct Prepare {}
 
 impl Operation for Prepare {
     const NAME: &'static str = "test prepare";
@@ -88,9 +89,10 @@ impl Operation for CheckIn {
     }
 }
 
-fn checks_in(writer: &mut Writer, n: usize, runs: u64, failed: bool) -> (bool, bool, bool) {
+pub fn checks_in(writer: &mut Writer, n: usize, runs: u64, failed: bool) -> (bool, bool, bool) {
     let call = CheckIn { device: format!("d{n}"), runs, failed };
-    let answer = writer.commit(&[ask(own(call))]).remove(0).expect("answered");
+    let device = Session::of_device("A1", Slug::main()).permit(Box::new(call)).expect("a device may");
+    let answer = writer.commit(&[ask(device)]).remove(0).expect("answered");
     serde_json::from_value(answer).expect("as it is")
 }
 
