@@ -90,6 +90,7 @@ fn every_operation_is_called_from_the_document_alone() {
         rollout-show: "rollout-unknown"
         rollout-start: "release-unknown"
         rollout-stop: "rollout-unknown"
+        rollout-waves: "rollout-unknown"
         session-start: "not-permitted"
         support-clear: "support-unknown""#]]
     .assert_eq(&refused.join("\n"));
