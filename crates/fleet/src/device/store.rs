@@ -142,6 +142,19 @@ pub fn device_of_maker(
     )
 }
 
+/// What a device is called.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_name(tx: &mut dyn Tx, organisation: &str, device: &str) -> Result<Option<String>, Fault> {
+    one(
+        tx,
+        "SELECT name FROM device WHERE organisation = $1 AND device = $2",
+        &[organisation.into(), device.into()],
+        |row| Ok(row.text(0)?.to_string()),
+    )
+}
+
 fn subject(row: &Row) -> Result<Subject, Fault> {
     Subject::read(row, 0)
 }

@@ -1,10 +1,9 @@
-//! What the faces show and ask of devices.
+//! What the faces show and ask of devices. [`Names`] is asked by the pages and stands in no table.
 use super::rules::{Command, Identity, Stage, State};
 use super::{Device, find, store};
 use crate::audit::view::{EntryView, timeline};
 use crate::id::Id;
-use crate::limits::ANCHORS_MAX;
-use crate::limits::SILENCE_SECONDS_MAX;
+use crate::limits::{ANCHORS_MAX, PAGE_ITEMS_MAX, SILENCE_SECONDS_MAX};
 use crate::onboarding::anchor::store::anchor_list;
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
@@ -18,6 +17,7 @@ use crate::words;
 use crate::{configuration, control, quarantine};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use wire::Certificate;
 use wire::birth_record::{self, Verified};
 
@@ -369,6 +369,30 @@ impl Operation for Show {
     fn run(&self, cx: &mut Cx) -> Result<DeviceDetail, Refusal> {
         let (subject, state) = find(cx, self.device.as_str())?;
         detail(cx, subject, state)
+    }
+}
+
+/// Say what devices are called
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Names {
+    /// Their ids; more than a page of a list may have are left out
+    pub devices: BTreeSet<String>,
+}
+
+impl Operation for Names {
+    const NAME: &'static str = "device names";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    /// By id; one that nobody has heard of is left out.
+    type Answer = BTreeMap<String, String>;
+
+    fn run(&self, cx: &mut Cx) -> Result<BTreeMap<String, String>, Refusal> {
+        let organisation = cx.session.organisation.as_str();
+        let mut names = BTreeMap::new();
+        for id in self.devices.iter().take(PAGE_ITEMS_MAX.into()) {
+            names.extend(store::device_name(cx.tx, organisation, id)?.map(|name| (id.clone(), name)));
+        }
+        Ok(names)
     }
 }
 

@@ -103,13 +103,14 @@ fn target(row: &Row, i: usize) -> Result<Target, Fault> {
     })
 }
 
-/// The rollouts of an organisation after `after`, by name.
+/// The rollouts of an organisation in a phase, or all of them, after `after`, by name.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn rollout_list(
     tx: &mut dyn Tx,
     organisation: &str,
+    phase: Option<Phase>,
     after: &str,
     limit: u16,
 ) -> Result<Vec<Listed>, Fault> {
@@ -117,8 +118,8 @@ pub fn rollout_list(
         tx,
         "SELECT rollout, phase, why, release, sequence_number, manifest, image, even_if_refusable, \
          deadline_seconds, stop_after, wave FROM rollout \
-         WHERE organisation = $1 AND rollout > $2 ORDER BY rollout LIMIT $3",
-        &[organisation.into(), after.into(), i64::from(limit).into()],
+         WHERE organisation = $1 AND ($2 = '' OR phase = $2) AND rollout > $3 ORDER BY rollout LIMIT $4",
+        &[organisation.into(), phase.map_or("", Phase::as_str).into(), after.into(), i64::from(limit).into()],
         listed,
     )?;
     for listed in &mut found {

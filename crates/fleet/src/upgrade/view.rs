@@ -290,6 +290,9 @@ fn show(cx: &mut Cx, rollout: &Slug) -> Result<RolloutView, Refusal> {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// Only those that are so far
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// Continue after this name
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
@@ -308,7 +311,7 @@ impl Operation for List {
     fn run(&self, cx: &mut Cx) -> Result<Page<RolloutView>, Refusal> {
         let limit = page::checked(self.limit)?;
         let (organisation, after) = (cx.session.organisation.as_str(), page::after(self.after.as_ref()));
-        let found = store::rollout_list(cx.tx, organisation, after, limit + 1)?;
+        let found = store::rollout_list(cx.tx, organisation, self.phase, after, limit + 1)?;
         Ok(Page::new(found.into_iter().map(view).collect(), limit, |r: &RolloutView| r.rollout.clone()))
     }
 }

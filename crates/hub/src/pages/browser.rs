@@ -1,5 +1,5 @@
 //! A browser's session: the one-time link, the cookie, and the check that a form is ours.
-use super::{MessagePage, html, message};
+use super::{Menu, MessagePage, html, message};
 use crate::Shared;
 use crate::headers::text;
 use crate::problem::Problem;
@@ -60,7 +60,7 @@ pub async fn offer() -> Response {
     let page = MessagePage {
         title: "Sign in",
         who: None,
-        menu: Vec::new(),
+        menu: Menu::default(),
         text,
         button: Some("Sign in to Steward"),
     };

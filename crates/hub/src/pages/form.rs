@@ -3,9 +3,13 @@ use super::render::words;
 use fleet::OPERATIONS;
 use fleet::operation::{Field, Kind, OperationRow};
 use fleet::permission::Session;
+use serde_json::Value as Json;
 
 /// The hidden field that makes a form post once, however often it is sent.
 pub const KEY_FIELD: &str = "_key";
+
+/// What may be longer gets more than one line.
+const LINE_CHARS: u64 = 8_192;
 
 /// A form.
 pub struct Form {
@@ -25,8 +29,8 @@ pub struct Form {
 
 /// Another page about the same thing.
 pub struct Link {
-    /// The verb.
-    pub name: &'static str,
+    /// What it is called.
+    pub name: String,
     /// The address.
     pub path: String,
 }
@@ -39,6 +43,8 @@ pub struct Input {
     pub value: String,
     /// It is known from the page and not shown.
     pub hidden: bool,
+    /// It may be a text of many lines.
+    pub long: bool,
 }
 
 impl Input {
@@ -60,10 +66,13 @@ impl Form {
         // A list's place and length come from its links, not from a form.
         let paging =
             |field: &Field| row.kind == Kind::Read && ["after", "limit"].contains(&field.name.as_str());
+        let schema = row.arguments_schema();
         let fields = row.fields().into_iter().filter(|field| !paging(field)).map(|field| {
             let known = given.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value.clone());
             let value = known.or_else(|| field.default.clone()).unwrap_or_default();
-            Input { field, value, hidden: false }
+            let long =
+                schema["properties"][&field.name]["maxLength"].as_u64().is_some_and(|max| max > LINE_CHARS);
+            Input { field, value, hidden: false, long }
         });
         let writes = row.kind == Kind::Write;
         Form {
@@ -115,25 +124,34 @@ impl Form {
         let query = query.append_pair(&subject.field.name, &subject.value).finish();
         let link = |row: &OperationRow| {
             let (_, verb) = row.noun_verb();
-            Link { name: verb, path: format!("/{noun}/{verb}?{query}") }
+            Link { name: verb.into(), path: format!("/{noun}/{verb}?{query}") }
         };
         OPERATIONS.iter().filter(fits).map(link).collect()
     }
 
-    /// On a page that shows one thing: the forms of the changes that its noun offers for that thing.
-    pub fn actions(&self, session: &Session, noun: &str) -> Vec<Form> {
+    /// On a page that shows one thing: the forms of the changes that may be asked of that thing. An answer says
+    /// itself which are `possible`; of one that does not, they are those of its noun.
+    pub fn actions(&self, session: &Session, noun: &str, answer: &Json) -> Vec<Form> {
         let Some(subject) = self.fields.iter().find(|input| input.field.required) else { return Vec::new() };
         let given = [(subject.field.name.clone(), subject.value.clone())];
+        let possible = answer["possible"].as_array();
+        let offered = |row: &OperationRow| match possible {
+            Some(possible) => possible.iter().any(|name| name == row.name),
+            None => row.noun_verb().0 == noun,
+        };
         let fits = |row: &&OperationRow| {
             let first = row.fields().into_iter().next();
             row.kind == Kind::Write
                 && session.may(row)
-                && row.noun_verb().0 == noun
+                && offered(row)
                 && first.is_some_and(|f| f.required && f.name == subject.field.name)
         };
         let form = |row: &OperationRow| {
             let mut form = Form::new(row, &given);
             form.fields.iter_mut().for_each(|input| input.hidden = input.field.name == subject.field.name);
+            if row.noun_verb().0 != noun {
+                form.button = row.name;
+            }
             form
         };
         // What makes a new thing is not offered on an old one.

@@ -2,11 +2,17 @@
 //!
 //! A read operation is a page with its arguments as a filter in the URL and its answer below; a write
 //! operation is a form that posts to its own page. Who may not run an operation sees neither.
+mod attention;
 mod browser;
+mod chart;
+mod device;
 mod form;
+mod journal;
 mod live;
 mod overview;
 mod render;
+mod rollout;
+mod section;
 
 pub use live::Changes;
 
@@ -20,12 +26,14 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use fleet::operation::{Kind, OperationRow};
+use fleet::operation::{Kind, Operation, OperationRow};
 use fleet::permission::Session;
 use fleet::refusal::{Refusal, Sort};
 use fleet::{OPERATIONS, operation};
 use form::{Form, KEY_FIELD, Link};
+use journal::About;
 use render::{Shape, Value};
+use section::{Asker, Content, View, address, items, text};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -72,6 +80,28 @@ fn fixed(content_type: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
+/// The first page, by its name in the menu.
+const OVERVIEW: &str = "overview";
+/// The pages that a person needs daily: what the menu calls them, and the operation that each shows.
+const CHIEF: [(&str, &str); 5] = [
+    ("Overview", OVERVIEW),
+    ("Devices", fleet::device::view::List::NAME),
+    ("Findings", fleet::posture::attention::view::List::NAME),
+    ("Rollouts", fleet::upgrade::view::List::NAME),
+    ("Journal", fleet::audit::view::List::NAME),
+];
+
+/// What leads from any page to others.
+#[derive(Default)]
+struct Menu {
+    /// The pages that a person needs daily; none before signing in.
+    chief: Vec<Verb>,
+    /// Every operation.
+    nouns: Vec<Noun>,
+    /// The page that is shown is none of those for every day.
+    in_rest: bool,
+}
+
 /// One entry of the menu.
 struct Noun {
     name: &'static str,
@@ -79,25 +109,24 @@ struct Noun {
     verbs: Vec<Verb>,
 }
 
-/// One operation in the menu.
+/// One page in the menu.
 struct Verb {
     path: String,
     name: &'static str,
-    here: bool,
+    /// `page` when it is shown, `true` when something below it is; empty otherwise.
+    current: &'static str,
 }
 
 #[derive(Template)]
 #[template(path = "operation.html")]
 struct OperationPage<'a> {
-    title: &'a str,
+    title: String,
     about: String,
     who: Option<&'a Session>,
-    menu: Vec<Noun>,
+    menu: Menu,
     form: Option<Form>,
     refusal: Option<&'a Refusal>,
-    answer: Option<Shape>,
-    /// What happened to the thing that is shown, newest first.
-    timeline: Option<Shape>,
+    content: Content,
     done: bool,
     /// Other pages about the thing that is shown.
     related: Vec<Link>,
@@ -110,13 +139,37 @@ struct OperationPage<'a> {
 struct MessagePage<'a> {
     title: &'a str,
     who: Option<&'a Session>,
-    menu: Vec<Noun>,
+    menu: Menu,
     text: &'a str,
     /// A form with this button that posts to the same address.
     button: Option<&'a str>,
 }
 
-fn menu(session: &Session, here: &str) -> Vec<Noun> {
+impl Menu {
+    fn of(session: &Session, here: &str) -> Self {
+        let noun = |name: &'static str| name.split_once(' ').map(|(noun, _)| noun);
+        let entry = |(name, operation): &(&'static str, &'static str)| {
+            let row = OPERATIONS.iter().find(|row| row.name == *operation);
+            let path = match row {
+                Some(row) => session.may(row).then(|| page_path(row))?,
+                None => "/".into(),
+            };
+            let below =
+                noun(operation).is_some_and(|noun| here.split_once(' ').is_some_and(|(n, _)| n == noun));
+            let current = match (*operation == here, below) {
+                (true, _) => "page",
+                (false, true) => "true",
+                (false, false) => "",
+            };
+            Some(Verb { path, name, current })
+        };
+        let chief: Vec<Verb> = CHIEF.iter().filter_map(entry).collect();
+        let in_rest = !here.is_empty() && chief.iter().all(|it| it.current.is_empty());
+        Menu { chief, nouns: nouns(session, here), in_rest }
+    }
+}
+
+fn nouns(session: &Session, here: &str) -> Vec<Noun> {
     let mut nouns: Vec<Noun> = Vec::new();
     for row in OPERATIONS.iter().filter(|row| session.may(row)) {
         let (noun, verb) = row.noun_verb();
@@ -128,9 +181,11 @@ fn menu(session: &Session, here: &str) -> Vec<Noun> {
         let asks = row.kind == Kind::Read && row.fields().iter().any(|f| f.required);
         nouns[at].here |= here == row.name;
         if !asks {
-            nouns[at].verbs.push(Verb { path: page_path(row), name: verb, here: here == row.name });
+            let current = if here == row.name { "page" } else { "" };
+            nouns[at].verbs.push(Verb { path: page_path(row), name: verb, current });
         }
     }
+    nouns.retain(|noun| !noun.verbs.is_empty());
     nouns
 }
 
@@ -155,7 +210,7 @@ fn html(status: StatusCode, template: &impl Template) -> Response {
 
 fn message(problem: &Problem, who: Option<&Session>) -> Response {
     let title = problem.refusal.code.replace('-', " ");
-    let menu = who.map(|session| menu(session, "")).unwrap_or_default();
+    let menu = who.map(|session| Menu::of(session, "")).unwrap_or_default();
     let page = MessagePage { title: &title, who, menu, text: &problem.refusal.detail, button: None };
     let mut response = html(problem.status, &page);
     problem.headers(&mut response);
@@ -193,21 +248,42 @@ async fn show(
     if form.misses_required() {
         return page(StatusCode::OK, &session, row, form, Ok(None));
     }
-    let arguments = row.coerce(given);
-    let outcome = shared.desk.run(&session, row, arguments.clone(), None).await;
-    let timeline = match &outcome {
-        Ok(_) => timeline(&shared, &session, row, arguments).await,
-        Err(_) => None,
+    let outcome = shared.desk.run(&session, row, row.coerce(given), None).await;
+    let asker = Asker { shared: &shared, session: &session };
+    let outcome = match outcome {
+        Ok(answer) => content(asker, row, &form, &answer).await.map(|content| (answer, content)),
+        Err(refusal) => Err(refusal),
     };
-    finish(&session, row, form, outcome, timeline)
+    finish(&session, row, form, outcome)
 }
 
-/// What happened to the thing that a `show` shows, if its noun has a timeline.
-async fn timeline(shared: &Shared, session: &Session, row: &OperationRow, subject: Json) -> Option<Shape> {
-    let (noun, verb) = row.noun_verb();
-    let timeline = operation(noun, "timeline").filter(|_| verb == "show")?;
-    let answer = shared.desk.run(session, timeline, subject, None).await.ok()?;
-    Some(Shape::of(&answer, timeline, &Form::new(timeline, &[])))
+/// What the page of a read shows: some have one of their own.
+async fn content(
+    asker: Asker<'_>,
+    row: &OperationRow,
+    form: &Form,
+    answer: &Json,
+) -> Result<Content, Refusal> {
+    use fleet::{audit, device as devices, posture, upgrade};
+    let next = answer["next"].as_str().map(|next| form.next_path(next));
+    match row.name {
+        upgrade::view::List::NAME => Ok(rollout::listed(answer, next)),
+        upgrade::view::Show::NAME => rollout::shown(asker, answer).await,
+        posture::attention::view::List::NAME => attention::listed(asker, answer, next).await,
+        audit::view::List::NAME => journal::listed(asker, answer, next).await,
+        devices::view::Show::NAME => Ok(device::shown(asker, answer).await),
+        devices::view::Timeline::NAME => {
+            let table = journal::table(items(answer), About::One);
+            Ok(Content { answer: Some(Shape::Table { table, next }), ..Content::default() })
+        }
+        devices::view::List::NAME => Ok(Content {
+            title: Some("Devices".into()),
+            about: Some("Every device that somebody has heard of, by name.".into()),
+            answer: Some(Shape::of(answer, row, form)),
+            ..Content::default()
+        }),
+        _ => Ok(Content { answer: Some(Shape::of(answer, row, form)), ..Content::default() }),
+    }
 }
 
 async fn act(
@@ -244,18 +320,23 @@ async fn posted(
         pairs(&read(body).await?).into_iter().partition(|(name, _)| name == KEY_FIELD);
     let key = key.into_iter().next().map(|(_, key)| key).filter(|key| !key.is_empty());
     let outcome = shared.desk.run(session, row, row.coerce(given.clone()), key).await;
-    Ok(finish(session, row, Form::new(row, &given), outcome, None))
+    let form = Form::new(row, &given);
+    let shown = |answer: Json| {
+        let content = Content { answer: Some(Shape::of(&answer, row, &form)), ..Content::default() };
+        (answer, content)
+    };
+    let outcome = outcome.map(shown);
+    Ok(finish(session, row, form, outcome))
 }
 
 fn finish(
     session: &Session,
     row: &OperationRow,
     form: Form,
-    outcome: Result<Json, Refusal>,
-    timeline: Option<Shape>,
+    outcome: Result<(Json, Content), Refusal>,
 ) -> Response {
     match outcome {
-        Ok(answer) => page(StatusCode::OK, session, row, form, Ok(Some(Answered { answer, timeline }))),
+        Ok(answered) => page(StatusCode::OK, session, row, form, Ok(Some(answered))),
         Err(refusal) if refusal.sort == Sort::NotPermitted => message(&refusal.into(), Some(session)),
         Err(refusal) => {
             let problem = Problem::from(refusal);
@@ -266,45 +347,49 @@ fn finish(
     }
 }
 
-/// An answer, and what goes with it on its page.
-struct Answered {
-    answer: Json,
-    timeline: Option<Shape>,
-}
-
 fn page(
     status: StatusCode,
     session: &Session,
     row: &OperationRow,
     form: Form,
-    outcome: Result<Option<Answered>, &Refusal>,
+    outcome: Result<Option<(Json, Content)>, &Refusal>,
 ) -> Response {
     let (answered, refusal) = match outcome {
         Ok(answered) => (answered, None),
         Err(refusal) => (None, Some(refusal)),
     };
-    let (answer, timeline) = answered.map(|it| (it.answer, it.timeline)).unzip();
+    let (answer, content) = answered.unzip();
+    let content = content.unwrap_or_default();
     let done = answer.is_some() && row.kind == Kind::Write;
     let (noun, _) = row.noun_verb();
     let (related, actions) = match (row.kind, &answer) {
-        (Kind::Read, Some(_)) => (form.related(session, row), form.actions(session, noun)),
+        (Kind::Read, Some(answer)) => (form.related(session, row), form.actions(session, noun, answer)),
+        (Kind::Write, Some(answer)) => (back(answer), Vec::new()),
         _ => (Vec::new(), Vec::new()),
     };
-    let answer = answer.map(|answer| Shape::of(&answer, row, &form));
     let page = OperationPage {
-        title: row.name,
-        about: row.about(),
+        title: content.title.clone().unwrap_or_else(|| row.name.into()),
+        about: content.about.clone().unwrap_or_else(|| row.about()),
         who: Some(session),
-        menu: menu(session, row.name),
+        menu: Menu::of(session, row.name),
         // After it was done the form would only invite to do it again; a read without arguments has
         // none.
         form: (!done && (row.kind == Kind::Write || !form.fields.is_empty())).then_some(form),
         refusal,
-        answer,
-        timeline: timeline.flatten(),
+        content,
         done,
         related,
         actions,
     };
     html(status, &page)
+}
+
+/// After a change: the page of what was changed.
+fn back(answer: &Json) -> Vec<Link> {
+    let subjects = [("device", "/device/show"), ("rollout", "/rollout/show")];
+    let link = |(name, path): (&str, &str)| {
+        let id = text(answer, name);
+        (!id.is_empty()).then(|| Link { name: format!("back to the {name}"), path: address(path, name, id) })
+    };
+    subjects.into_iter().find_map(link).into_iter().collect()
 }

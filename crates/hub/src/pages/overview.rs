@@ -1,7 +1,9 @@
-//! The first page: how many devices are in each stage, who waits for a person, what happened lately.
-use super::form::Form;
-use super::render::Shape;
-use super::{browser, html, menu, message};
+//! The first page: how many devices are in each stage, what a person should look at, which rollouts are under
+//! way, who waits for a person, what happened lately.
+use super::journal::{self, About};
+use super::render::{Shape, Value};
+use super::section::{Asker, Section, View, items};
+use super::{Menu, attention, browser, html, message, rollout};
 use crate::Shared;
 use askama::Template;
 use axum::extract::State;
@@ -10,10 +12,13 @@ use axum::response::Response;
 use fleet::audit::view as audit;
 use fleet::device::rules::Stage;
 use fleet::device::view as device;
-use fleet::operation::{Operation, OperationRow, row};
+use fleet::limits::OPEN_ROLLOUTS_MAX;
 use fleet::permission::Session;
+use fleet::posture::attention::view as found;
 use fleet::refusal::Refusal;
-use serde_json::{Value as Json, json};
+use fleet::upgrade::rules::Phase;
+use fleet::upgrade::view as upgrade;
+use serde_json::json;
 use std::sync::Arc;
 
 /// Rows of each list.
@@ -27,24 +32,15 @@ struct Bar {
     percent: i64,
 }
 
-/// A list, and the page that shows all of it.
-struct List {
-    id: &'static str,
-    title: &'static str,
-    empty: &'static str,
-    path: String,
-    answer: Shape,
-}
-
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview<'a> {
     title: &'static str,
     who: Option<&'a Session>,
-    menu: Vec<super::Noun>,
+    menu: Menu,
     total: i64,
     bars: Vec<Bar>,
-    lists: Vec<List>,
+    sections: Vec<Section>,
 }
 
 /// The page.
@@ -53,31 +49,14 @@ pub async fn overview(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> 
         Ok(session) => session,
         Err(refusal) => return message(&refusal.into(), None),
     };
-    match read(&shared, &session).await {
+    match read(Asker { shared: &shared, session: &session }).await {
         Ok(page) => html(StatusCode::OK, &page),
         Err(refusal) => message(&refusal.into(), Some(&session)),
     }
 }
 
-async fn read<'a>(shared: &Shared, session: &'a Session) -> Result<Overview<'a>, Refusal> {
-    let counts = ask::<device::Count>(shared, session, json!({})).await?;
-    let waiting = json!({"stage": Stage::Discovered, "limit": ROWS});
-    let lists = vec![
-        List {
-            id: "waiting",
-            title: "Waiting for a person",
-            empty: "Nobody waits to be admitted.",
-            path: "/device/list?stage=discovered".into(),
-            answer: shown::<device::List>(&ask::<device::List>(shared, session, waiting).await?),
-        },
-        List {
-            id: "lately",
-            title: "Lately",
-            empty: "Nothing has happened yet.",
-            path: "/audit/list".into(),
-            answer: shown::<audit::List>(&ask::<audit::List>(shared, session, json!({"limit": ROWS})).await?),
-        },
-    ];
+async fn read(asker: Asker<'_>) -> Result<Overview<'_>, Refusal> {
+    let counts = asker.ask::<device::Count>(json!({})).await?;
     let count = |stage: &Stage| counts[stage.as_str()].as_i64().unwrap_or_default();
     let largest = Stage::ALL.iter().map(count).max().unwrap_or_default().max(1);
     let bar = |stage: &Stage| Bar {
@@ -87,19 +66,33 @@ async fn read<'a>(shared: &Shared, session: &'a Session) -> Result<Overview<'a>,
     };
     Ok(Overview {
         title: "Fleet",
-        who: Some(session),
-        menu: menu(session, ""),
+        who: Some(asker.session),
+        menu: Menu::of(asker.session, super::OVERVIEW),
         total: counts["total"].as_i64().unwrap_or_default(),
         bars: Stage::ALL.iter().map(bar).collect(),
-        lists,
+        sections: sections(asker).await?,
     })
 }
 
-async fn ask<O: Operation>(shared: &Shared, session: &Session, arguments: Json) -> Result<Json, Refusal> {
-    shared.desk.run(session, &row::<O>(), arguments, None).await
-}
-
-fn shown<O: Operation>(answer: &Json) -> Shape {
-    let row: OperationRow = row::<O>();
-    Shape::of(answer, &row, &Form::new(&row, &[]))
+async fn sections(asker: Asker<'_>) -> Result<Vec<Section>, Refusal> {
+    let counted = asker.ask::<found::Count>(json!({})).await?;
+    let mut open = Vec::new();
+    for phase in [Phase::Running, Phase::Paused] {
+        let wanted = json!({"phase": phase, "limit": OPEN_ROLLOUTS_MAX});
+        open.extend_from_slice(items(&asker.ask::<upgrade::List>(wanted).await?));
+    }
+    let waiting = json!({"stage": Stage::Discovered, "limit": ROWS});
+    let waiting = asker.ask::<device::List>(waiting).await?;
+    let body = match items(&waiting).is_empty() {
+        true => View::Empty("Nobody waits to be admitted."),
+        false => View::Shape(asker.shape::<device::List>(&waiting)),
+    };
+    let entries = asker.ask::<audit::List>(json!({"limit": ROWS})).await?;
+    let lately = journal::table(items(&entries), About::Many(journal::names(asker, &entries).await?));
+    Ok(vec![
+        Section::new("attention", "Findings", attention::counts(&counted)).at(attention::PATH),
+        Section::table("rollouts", "Rollouts under way", rollout::table(&open), "None.").at("/rollout/list"),
+        Section::new("waiting", "Waiting for a person", body).at("/device/list?stage=discovered"),
+        Section::table("lately", "Lately", lately, "Nothing has happened yet.").at(journal::PATH),
+    ])
 }

@@ -1,0 +1,112 @@
+//! Findings: what a person should look at, and what may be done about it.
+use super::form::Link;
+use super::render::{Cell, Table};
+use super::section::{Asker, Content, Count, Section, View, address, items, number, text};
+use super::{page_path, render::Shape};
+use fleet::operation::row;
+use fleet::permission::Session;
+use fleet::posture;
+use fleet::posture::attention::view;
+use fleet::refusal::Refusal;
+use serde_json::{Value as Json, json};
+
+/// Where all of it is listed.
+pub const PATH: &str = "/attention/list";
+/// Devices of each requirement that are shown; a page of their own shows all.
+const FAILING_ROWS: usize = 10;
+
+/// A table of findings.
+pub fn table(session: &Session, found: &[Json]) -> Table {
+    let row = |it: &Json| {
+        let (device, name) = (text(it, "device"), text(it, "name"));
+        let path = match text(it, "kind") {
+            _ if !device.is_empty() => address("/device/show", "device", device),
+            kind if kind.starts_with("rollout") => super::rollout::path(name),
+            _ => "/description/list".into(),
+        };
+        let mut what = Cell::text(text(it, "what"));
+        what.small = text(it, "explanation").into();
+        vec![
+            Cell::time(text(it, "since")),
+            Cell::badge(text(it, "kind")),
+            Cell::link(name, path),
+            what,
+            Cell { links: possible(session, it), ..Cell::default() },
+        ]
+    };
+    let columns = ["since", "kind", "about", "what", "to do"].map(String::from).to_vec();
+    Table { columns, rows: found.iter().map(row).collect() }
+}
+
+/// Links to the forms that settle a finding.
+fn possible(session: &Session, found: &Json) -> Vec<Link> {
+    let names = found["possible"].as_array().into_iter().flatten().filter_map(Json::as_str);
+    let rows = names.filter_map(|name| fleet::OPERATIONS.iter().find(|row| row.name == name));
+    let link = |row: &fleet::operation::OperationRow| {
+        let path = page_path(row);
+        let subject = row.fields().into_iter().find(|field| field.required).map(|field| field.name);
+        let path = match subject.as_deref() {
+            Some("device") => address(&path, "device", text(found, "device")),
+            Some("rollout") => address(&path, "rollout", text(found, "name")),
+            _ => path,
+        };
+        Link { name: row.name.into(), path }
+    };
+    rows.filter(|row| session.may(row)).map(link).collect()
+}
+
+/// How much there is of each kind, with a link to it.
+pub fn counts(answer: &Json) -> View {
+    let kinds = answer["kinds"].as_array().into_iter().flatten().filter(|kind| number(kind, "count") > 0);
+    let count = |it: &Json| {
+        let word = text(it, "kind");
+        Count { word: word.into(), count: number(it, "count"), path: address(PATH, "kind", word) }
+    };
+    let counts: Vec<Count> = kinds.map(count).collect();
+    if counts.is_empty() { View::Empty("Nothing needs attention.") } else { View::Counts(counts) }
+}
+
+/// The page.
+///
+/// # Errors
+/// A refusal of what it is made of.
+pub async fn listed(asker: Asker<'_>, answer: &Json, next: Option<String>) -> Result<Content, Refusal> {
+    let counted = asker.ask::<view::Count>(json!({})).await?;
+    let about = format!("{} to look at, the most severe first.", counted["total"]);
+    let by_kind = Section::new("kinds", "By kind", counts(&counted)).about(about);
+    let table = table(asker.session, items(answer));
+    Ok(Content {
+        title: Some("Findings".into()),
+        about: Some("What a person should look at, and what may be done about it.".into()),
+        before: vec![by_kind],
+        answer: Some(Shape::Table { table, next }),
+        after: vec![requirements(asker).await?],
+    })
+}
+
+/// Which devices fall short of which requirement of the catalogue, as far as a check can tell.
+async fn requirements(asker: Asker<'_>) -> Result<Section, Refusal> {
+    let catalogue = asker.ask::<posture::view::List>(json!({})).await?;
+    let mut rows = Vec::new();
+    for requirement in items(&catalogue).iter().filter(|it| it["check"].is_string()) {
+        let name = text(requirement, "name");
+        let checked = asker.ask::<posture::view::Check>(json!({"requirement": name})).await?;
+        let failing = checked["failing"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let more = if checked["next"].is_string() { " or more" } else { "" };
+        let link = |it: &Json| Link {
+            name: text(it, "name").into(),
+            path: address("/device/show", "device", text(it, "device")),
+        };
+        let path = address(&page_path(&row::<posture::view::Check>()), "requirement", name);
+        let mut what = Cell::link(name, path);
+        what.small = text(requirement, "what").into();
+        rows.push(vec![
+            what,
+            Cell::text(format!("{}{more} of {}", failing.len(), checked["looked_at"])),
+            Cell { links: failing.iter().take(FAILING_ROWS).map(link).collect(), ..Cell::default() },
+        ]);
+    }
+    let columns = ["requirement", "fall short", "devices"].map(String::from).to_vec();
+    let body = View::Shape(Shape::Table { table: Table { columns, rows }, next: None });
+    Ok(Section::new("requirements", "Requirements", body).at("/posture/list"))
+}
