@@ -37,6 +37,8 @@ pub const DEVICE_LDEVIDS_MAX: usize = 2;
 pub const DOOR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// What a device says of its own failure, as far as it is kept.
 pub const REASON_BYTES_MAX: usize = 512;
+/// Restorations of one hub that are remembered.
+pub const RESTORATIONS_MAX: usize = 16;
 /// Life of an LDevID. A device renews it in time.
 pub const LDEVID_DAYS_MAX: i64 = 90;
 /// A voucher that the service of a maker issued; the journal keeps it.
@@ -66,6 +68,9 @@ pub const WANTED_PLANS_MAX: u16 = 64;
 
 /// Versions of one device's configuration that are kept.
 pub const CONFIGURATION_VERSIONS_MAX: usize = 16;
+/// How far the number of an order that a device names may be above the newest that its hub gave, to be
+/// believed.
+pub const ORDER_STEPS_MAX: u32 = 1_000_000;
 /// From one drift of a device that is journalled to the next, whatever the device says.
 pub const DRIFT_SECONDS_MIN: i64 = 10;
 /// Lines of a text that are compared one by one.

@@ -47,6 +47,11 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
             onboarding::Event::Enrolled | onboarding::Event::EnrolledUnmatched => {
                 cx.change::<Device>(subject, device::Command::Enrol).map(drop)
             }
+            onboarding::Event::ShownAhead { serial, serial_number, not_before, not_after, .. } => {
+                expect_ahead(cx, subject, serial_number)?;
+                let what = format!("the LDevID {serial}, good from {not_before} until {not_after}");
+                ahead(cx, subject, quarantine::Ahead::Certificate, what)
+            }
             onboarding::Event::Revoked { why, .. } => {
                 cx.change::<Access>(subject, access::Command::Remove { why: why.clone() })?;
                 send_back(cx, subject, why)
@@ -90,6 +95,12 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         let remove = access::Command::Remove { why: format!("retired: {why}") };
         return cx.change::<Access>(subject, remove).map(drop);
     }
+    if let Some(configuration::Event::OrderMet { order, known }) = event.downcast_ref() {
+        let what = format!(
+            "it knows the order {order} for its configuration; the newest one given here was {known}"
+        );
+        return ahead(cx, subject, quarantine::Ahead::Configuration, what);
+    }
     if let Some(event) = event.downcast_ref::<configuration::Event>() {
         return match of_configuration(event) {
             Some(command) => cx.change::<Control>(subject, command).map(drop),
@@ -104,6 +115,24 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         };
     }
     Ok(())
+}
+
+/// A device that was never heard of is expected: this domain's own authority speaks for its serial number.
+fn expect_ahead(cx: &mut Cx, subject: &Subject, serial_number: &str) -> Result<(), Refusal> {
+    if Device::load(cx.tx, subject)?.is_some() {
+        return Ok(());
+    }
+    let identity = device::Identity {
+        name: unused_name(cx, serial_number.into(), &subject.id)?,
+        serial_number: serial_number.into(),
+        ..device::Identity::default()
+    };
+    cx.change::<Device>(subject, device::Command::Expect(identity)).map(drop)
+}
+
+/// A device that is ahead of what the hub knows is a finding.
+fn ahead(cx: &mut Cx, subject: &Subject, of: quarantine::Ahead, what: String) -> Result<(), Refusal> {
+    cx.change::<Quarantine>(subject, quarantine::Command::FindAhead { of, what }).map(drop)
 }
 
 /// The first plan of a device that may join is enforced before it gets its LDevID.
@@ -188,9 +217,11 @@ fn of_configuration(event: &configuration::Event) -> Option<control::Command> {
         Event::BackedUp { .. } | Event::KeepAbandoned => {
             control::Command::Succeed { kind: back_up, about: String::new() }
         }
-        Event::Written { .. } | Event::Drifted { .. } | Event::DriftEnded | Event::Forgotten { .. } => {
-            return None;
-        }
+        Event::Written { .. }
+        | Event::OrderMet { .. }
+        | Event::Drifted { .. }
+        | Event::DriftEnded
+        | Event::Forgotten { .. } => return None,
     })
 }
 
@@ -216,7 +247,9 @@ fn of_quarantine(cx: &mut Cx, subject: &Subject, event: &quarantine::Event) -> R
     use device::Stage::{Operational, Quarantined, Remediation};
     let stage = Device::load(cx.tx, subject)?.and_then(|(state, _)| state.stage);
     match event {
-        quarantine::Event::Found { .. } => Ok(()),
+        quarantine::Event::Found { .. }
+        | quarantine::Event::FoundAhead { .. }
+        | quarantine::Event::Settled { .. } => Ok(()),
         quarantine::Event::Held { level, .. } => {
             if ![Some(Quarantined), Some(Remediation)].contains(&stage) {
                 cx.change::<Device>(subject, device::Command::Hold)?;

@@ -206,6 +206,11 @@ impl<'a> Cx<'a> {
         serial
     }
 
+    /// The time of the newest journal entry.
+    pub fn newest(&self) -> Millis {
+        self.newest
+    }
+
     /// The time, for what depends on it being right: issuing, revoking, expiring.
     ///
     /// # Errors

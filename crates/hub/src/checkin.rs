@@ -202,11 +202,7 @@ impl Drop for Ticket<'_> {
 
 /// The device's id: the common name of the LDevID that the hub gave it.
 fn device(peer: &Peer) -> String {
-    let name = match peer {
-        Peer::Device { certificate, .. } => certificate.subject().common_name(),
-        Peer::Nobody => None,
-    };
-    name.unwrap_or_default()
+    peer.certificate().and_then(|certificate| certificate.subject().common_name()).unwrap_or_default()
 }
 
 async fn hear(

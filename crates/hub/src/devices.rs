@@ -14,6 +14,7 @@ use fleet::audit::view::hex;
 use fleet::door::{Answer, RETRY_AFTER_SECONDS, answered};
 use fleet::limits::DOOR_BODY_BYTES_MAX;
 use fleet::onboarding::door::{self, Peer};
+use fleet::onboarding::restoration;
 use fleet::onboarding::rules::Event;
 use fleet::onboarding::view::Proof;
 use fleet::permission::Session;
@@ -61,12 +62,16 @@ impl Devices {
             self.connections.add(&hex(leaf.serial()), &connection.closer);
         }
         let peer = self.judge(connection).await?;
-        if request.method() == Method::POST && !self.may_ask(&peer) {
+        if (request.method() == Method::POST || matches!(peer, Peer::Ahead { .. })) && !self.may_ask(&peer) {
             let text = "too-often: this device has asked more often than any has to; ask again later";
             let answer = Answer::text(429, text);
             return Ok(response(Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..answer }));
         }
         let session = self.session(&peer);
+        let peer = match self.known(peer, &session).await? {
+            Ok(peer) => peer,
+            Err(answer) => return Ok(response(answer)),
+        };
         let Signers { authority, registrar, .. } = &self.signers;
         let headers = request.headers().clone();
         let request = plain(request, peer).await?;
@@ -113,18 +118,25 @@ impl Devices {
         }
     }
 
+    /// A peer that may go on, or what it is answered: a hub that was restored from a backup has forgotten
+    /// LDevIDs.
+    async fn known(&self, peer: Peer, session: &Session) -> Result<Result<Peer, Answer>, Refusal> {
+        let Peer::Ahead { shown, certificate } = peer else { return Ok(Ok(peer)) };
+        let proof = Proof::Ldevid { serial: shown.serial.clone() };
+        let meeting = answered(self.desk.own(session, *shown).await)?;
+        let answer = restoration::door::answer(meeting)?;
+        Ok(answer.map_or(Ok(Peer::Device { proof, certificate }), Err))
+    }
+
     /// Whether a device has not used up its requests: what it asks may cost an entry of the journal.
     fn may_ask(&self, peer: &Peer) -> bool {
-        let Peer::Device { certificate, .. } = peer else { return true };
+        let Some(certificate) = peer.certificate() else { return true };
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         budget.take(certificate.public_key().fingerprint(), Instant::now())
     }
 
     fn session(&self, peer: &Peer) -> Session {
-        let serial_number = match peer {
-            Peer::Device { certificate, .. } => certificate.serial_number(),
-            Peer::Nobody => None,
-        };
+        let serial_number = peer.certificate().and_then(Certificate::serial_number);
         Session::of_device(serial_number.as_deref().unwrap_or("unknown"), self.signers.organisation.clone())
     }
 

@@ -13,13 +13,16 @@
 //! | `author.key`, `author.pem` | signs releases |
 //! | `blobs/` | firmware, descriptions and the like, each by its SHA-256 |
 //! | `journal.key` | signs the journal's checkpoints |
+//! | `restored` | the folder was made out of a backup and the hub has not noted that yet |
 //! | `ready.json` | addresses and a token, for whoever may read it (0600) |
 use crate::limits::{CERTIFICATE_FILE_BYTES_MAX, SERVER_CERTIFICATE_DAYS_MAX};
 use fleet::audit::view::hex;
 use fleet::time::Millis;
 use io::FileKey;
 use io::blobs::BlobFolder;
-use io::files::{FileError, FolderLock, create_private_dir, read_limited, read_private, write_atomic};
+use io::files::{
+    FileError, FolderLock, create_private_dir, read_limited, read_private, remove_durably, write_atomic,
+};
 use io::key::KeyError;
 use io::limits::KEY_FILE_BYTES_MAX;
 use io::tls::Identity;
@@ -32,6 +35,8 @@ use wire::key::KeyRefused;
 use wire::{PublicKey, Signer};
 
 const DAY_MILLIS: i64 = 86_400_000;
+/// What `steward backup restore` leaves for the hub's first start.
+pub const RESTORED_FILE: &str = "restored";
 
 /// The folder could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +113,19 @@ impl Folder {
     /// Where the database is.
     pub fn database_path(&self) -> PathBuf {
         database_path(&self.path)
+    }
+
+    /// Whether the folder was made out of a backup and nobody has noted that yet.
+    pub fn is_restored(&self) -> bool {
+        self.path.join(RESTORED_FILE).exists()
+    }
+
+    /// It is noted.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn restoration_noted(&self) -> Result<(), FolderError> {
+        Ok(remove_durably(&self.path.join(RESTORED_FILE))?)
     }
 
     /// Where blobs are.

@@ -242,14 +242,23 @@ impl Bound {
         self.devices.address
     }
 
-    /// Makes sure that there is an administrator, and what a ready-file says.
+    /// Notes a restoration, makes sure that there is an administrator, and says what a ready-file says.
     ///
     /// # Errors
     /// [`StartError::Refused`].
     pub async fn ready(&self) -> Result<start::Ready, StartError> {
-        let token = start::administrator_token(&self.hub.desk, &self.hub.settings.organisation)
-            .await
-            .map_err(StartError::Refused)?;
+        let (desk, organisation) = (&self.hub.desk, &self.hub.settings.organisation);
+        if self.hub.folder.is_restored() {
+            // The first entry of this start: what is newer than the others is forgotten.
+            match start::note_restoration(desk, organisation).await {
+                Ok(()) => self.hub.folder.restoration_noted()?,
+                Err(no) if no.code == "clock-behind" => {
+                    tracing::warn!("{}; until then, devices that are ahead are refused", no.detail);
+                }
+                Err(refusal) => return Err(StartError::Refused(refusal)),
+            }
+        }
+        let token = start::administrator_token(desk, organisation).await.map_err(StartError::Refused)?;
         Ok(start::Ready {
             people: format!("https://{}", self.people.address),
             devices: format!("https://{}", self.devices.address),

@@ -4,6 +4,7 @@ use crate::desk::Desk;
 use fleet::account::rules::CredentialKind;
 use fleet::account::view::{Add, IssueToken, Revoke, Show};
 use fleet::limits::TOKEN_DAYS_MAX;
+use fleet::onboarding::restoration::view::Note;
 use fleet::operation::Operation;
 use fleet::permission::{Permission, Session};
 use fleet::refusal::{Refusal, Sort};
@@ -62,6 +63,14 @@ pub async fn administrator_token(desk: &Desk, organisation: &Slug) -> Result<Str
         }
         Err(refusal) => Err(refusal),
     }
+}
+
+/// Notes that the state was restored from a backup: what came after that is forgotten.
+///
+/// # Errors
+/// A refusal of the rules or the store.
+pub async fn note_restoration(desk: &Desk, organisation: &Slug) -> Result<(), Refusal> {
+    desk.own(&Session::of_hub("start", organisation.clone()), Note {}).await.map(drop)
 }
 
 fn old_tokens(shown: &Json) -> Vec<Json> {

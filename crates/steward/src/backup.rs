@@ -9,7 +9,9 @@ use crate::limits::{BACKUP_FILES_MAX, BACKUP_INDEX_BYTES_MAX};
 use crate::print::line;
 use crate::settings::{READY_FILE, USUAL_FOLDER};
 use fleet::audit::view::hex;
-use io::files::{PendingFile, create_private_dir};
+use fleet::time::Millis;
+use hub::folder::RESTORED_FILE;
+use io::files::{PendingFile, create_private_dir, write_atomic};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -25,7 +27,7 @@ const INDEX: &str = "backup.json";
 /// The form of the archive that this program writes and reads.
 const FORMAT: u32 = 1;
 /// What is true of a running hub alone.
-const LEFT_OUT: [&str; 2] = ["lock", READY_FILE];
+const LEFT_OUT: [&str; 3] = [".lock", READY_FILE, RESTORED_FILE];
 
 /// The words of `steward backup`.
 #[derive(Debug, clap::Subcommand)]
@@ -61,9 +63,11 @@ pub enum BackupWords {
 
 /// *Stored.* What a backup holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Index {
     format: u32,
+    /// When it was begun; 0 when it does not say.
+    #[serde(default)]
+    begun: Millis,
     /// SHA-256 by path.
     files: BTreeMap<String, String>,
 }
@@ -84,13 +88,37 @@ pub fn run(words: BackupWords) -> Result<(), Failure> {
         }
         BackupWords::Restore { file, data, json, .. } => {
             let folder = folder(data);
-            (format!("{} now has", folder.display()), restore(&file, &folder)?, json)
+            let done = format!("{} now has", folder.display());
+            let index = restore(&file, &folder)?;
+            return told(&done, &index, Some(&forgotten(&index)), json);
         }
     };
-    match json {
-        true => line(&json!({"files": index.files.len()}).to_string()),
-        false => line(&format!("{done} {} files", index.files.len())),
+    told(&done, &index, None, json)
+}
+
+fn told(done: &str, index: &Index, forgotten: Option<&str>, json: bool) -> Result<(), Failure> {
+    let (files, begun) = (index.files.len(), index.begun);
+    if !json {
+        line(&format!("{done} {files} files, as of {begun}"))?;
+        return forgotten.map_or(Ok(()), line);
     }
+    let mut said = json!({"files": files, "as_of": begun.to_string()});
+    if let Some(forgotten) = forgotten {
+        said["forgotten"] = forgotten.into();
+    }
+    line(&said.to_string())
+}
+
+/// What a person has to know of a restored hub.
+fn forgotten(index: &Index) -> String {
+    format!(
+        "What the hub did after {} is forgotten. Devices that it let in or gave certificates since come back as \
+         findings (`steward finding list`): who is admitted by rule is adopted by rule, others wait for \
+         `steward onboarding adopt`. What it revoked or retired since is good again: revoke and retire it again \
+         before you start it for everybody. Sign-in links, sessions and tokens issued since are gone, and those \
+         revoked since are good again.",
+        index.begun
+    )
 }
 
 /// Writes `folder` into `file`.
@@ -104,12 +132,13 @@ fn create(file: &Path, folder: &Path) -> Result<Index, Failure> {
             folder.display()
         )));
     }
+    let begun = Millis(io::clock::now_millis());
     let copy = Copy::of(&database, file)?;
     let mut packer = Packer {
         tar: Builder::new(PendingFile::create(file, 0o600).map_err(failed)?),
         index: Index::default(),
     };
-    packer.index.format = FORMAT;
+    (packer.index.format, packer.index.begun) = (FORMAT, begun);
     packer.file("state.db", &copy.0)?;
     packer.folder(folder, Path::new(""))?;
     packer.finish()
@@ -229,6 +258,8 @@ fn restore(file: &Path, folder: &Path) -> Result<Index, Failure> {
     }
     create_private_dir(&partial).map_err(failed)?;
     let unpacked = unpack(file, Some(&partial)).and_then(|index| {
+        // The hub's first start notes what it has forgotten.
+        write_atomic(&partial.join(RESTORED_FILE), b"", 0o600).map_err(failed)?;
         std::fs::rename(&partial, folder).map_err(|why| failed(format!("{}: {why}", folder.display())))?;
         Ok(index)
     });

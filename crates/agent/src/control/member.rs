@@ -6,7 +6,7 @@ use crate::limits::{CHECK_IN_MILLIS_MIN, QUICK_ANSWERS_MAX, TRIAL_STARTS_MAX};
 use crate::machine::{Answer, Misplaced, Moment, Timers, asked_for, shortened};
 use std::collections::VecDeque;
 use wire::control::{
-    self, Apply, ConfigurationReport, Desired, FirmwareReport, OrderReport, Progress, Report,
+    self, Apply, ConfigurationReport, Desired, ENROL_AGAIN, FirmwareReport, OrderReport, Progress, Report,
 };
 use wire::digest::sha256;
 
@@ -30,6 +30,8 @@ pub struct Member {
     ordered: Option<FirmwareOrder>,
     /// The number of the newest order for the firmware.
     order: Option<u32>,
+    /// The hub wants the device to enrol again, and nobody has been told yet.
+    lapsed: bool,
     not_understood: Vec<String>,
     state: State,
     /// When the last report was sent.
@@ -85,6 +87,7 @@ impl Member {
             offered: None,
             ordered: None,
             order: None,
+            lapsed: false,
             not_understood: Vec::new(),
             state: State::Opening,
             sent_at: moment.now,
@@ -139,6 +142,11 @@ impl Member {
     /// What the hub ordered for the firmware since this was last asked.
     pub fn take_order(&mut self) -> Option<FirmwareOrder> {
         self.ordered.take()
+    }
+
+    /// Whether the hub said, since this was last asked, that it does not know the device's LDevID.
+    pub fn take_lapsed(&mut self) -> bool {
+        std::mem::take(&mut self.lapsed)
     }
 
     /// What went wrong last, until something goes well: for a log.
@@ -248,6 +256,7 @@ impl Member {
     fn answered(&mut self, moment: Moment, answer: &Answer) -> Output {
         if answer.status != 200 {
             let words = shortened(&String::from_utf8_lossy(&answer.body));
+            self.lapsed = answer.status == 403 && words.split(':').next() == Some(ENROL_AGAIN);
             let least = answer.retry_after_seconds.map_or(0, |asked| asked_for(Some(asked), moment.random));
             return self.again(moment, Trouble::Refused(answer.status, words), least);
         }

@@ -190,6 +190,9 @@ pub enum Input {
     Failed(String),
     /// Time has passed.
     Woken,
+    /// The hub does not know the LDevID any more and wants the device to enrol again with its IDevID. It comes
+    /// unasked, while time passes.
+    Lapsed,
 }
 
 /// What went wrong, and may go better.

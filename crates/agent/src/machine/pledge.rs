@@ -62,6 +62,8 @@ pub struct Pledge {
     pub(super) pending: Option<PublicKey>,
     /// Whether the registrar knows that `ldevid` arrived.
     told: bool,
+    /// The hub does not know `ldevid` (any more): the next certificate is asked for with the IDevID.
+    lapsed: bool,
     stage: Stage,
     pub(super) state: State,
     /// Since when `ldevid` is held, by the monotonic clock.
@@ -114,6 +116,7 @@ impl Pledge {
             ldevid: None,
             pending,
             told,
+            lapsed: false,
             stage: if told { Stage::Enrolled } else { Stage::Joining },
             state: State::Over,
             held_since: moment.now,
@@ -191,6 +194,14 @@ impl Pledge {
             ) => Ok(self.again(moment, self.next_errand(), Trouble::Device(shortened(&why)))),
             (State::Pausing(until, errand), Input::Woken) if moment.now >= until => Ok(self.open(errand)),
             (State::Resting(until), Input::Woken) if moment.now >= until => Ok(self.open(Errand::Begin)),
+            (State::Pausing(..) | State::Resting(_), Input::Lapsed) if self.told && !self.lapsed => {
+                self.lapsed = true;
+                Ok(self.open(Errand::Begin))
+            }
+            (state @ (State::Pausing(until, _) | State::Resting(until)), Input::Lapsed) => {
+                self.state = state;
+                Ok(Output::Wait(until))
+            }
             (state @ (State::Pausing(until, _) | State::Resting(until)), Input::Woken) => {
                 self.state = state;
                 Ok(Output::Wait(until))
@@ -221,9 +232,11 @@ impl Pledge {
 
     fn open(&mut self, errand: Errand) -> Output {
         self.state = State::Opening(errand);
+        // RFC 7030 section 3.3.2: "When requesting an enroll operation, the client MAY use a client
+        // certificate issued by a third party to authenticate itself."
         let identity = match &self.ldevid {
-            Some(ldevid) => Identity::Ldevid(Box::new(ldevid.clone())),
-            None => Identity::Idevid,
+            Some(ldevid) if !self.lapsed => Identity::Ldevid(Box::new(ldevid.clone())),
+            _ => Identity::Idevid,
         };
         let trust = match self.trust.domain() {
             Some(_) => Trust::Anchors(self.trusted()),
@@ -280,7 +293,8 @@ impl Pledge {
     }
 
     pub(super) fn application_path(&self) -> &'static str {
-        if self.ldevid.is_some() { est::SIMPLE_REENROLL_PATH } else { est::SIMPLE_ENROLL_PATH }
+        let renews = self.ldevid.is_some() && !self.lapsed;
+        if renews { est::SIMPLE_REENROLL_PATH } else { est::SIMPLE_ENROLL_PATH }
     }
 
     pub(super) fn store(&mut self, storing: Storing) -> Output {
@@ -310,7 +324,7 @@ impl Pledge {
             }
             Storing::Ldevid(ldevid) => {
                 (self.ldevid, self.pending, self.told) = (Some(*ldevid), None, false);
-                (self.held_since, self.refusals) = (moment.now, 0);
+                (self.held_since, self.refusals, self.lapsed) = (moment.now, 0, false);
                 // RFC 8995 section 5.9.4: success is told over a new session with the new identity.
                 self.open(Errand::Tell)
             }
@@ -325,7 +339,7 @@ impl Pledge {
     /// After the anchors: a certificate that is young enough stays, whatever the anchors are.
     pub(super) fn after_anchors(&mut self, moment: Moment) -> Output {
         match &self.ldevid {
-            Some(ldevid) if !self.is_due(ldevid, moment) => self.rest(moment),
+            Some(ldevid) if !self.lapsed && !self.is_due(ldevid, moment) => self.rest(moment),
             _ => self.ask(Talk::Attributes),
         }
     }
@@ -343,6 +357,7 @@ impl Pledge {
         let Some(key) = self.pending.clone() else { return self.open(self.next_errand()) };
         let subject = match &self.ldevid {
             // RFC 7030 section 4.2.2: subject and subjectAltName are those of the certificate.
+            _ if self.lapsed => self.idevid.subject(),
             Some(held) if held.dns_names().is_empty() && held.addresses().is_empty() => held.subject(),
             Some(_) => return self.refuse(LdevidRefused::AlternativeNames.into()),
             None => self.idevid.subject(),
@@ -461,6 +476,11 @@ impl Pledge {
         self.server_clock = date_millis.map(|date| (moment.now, date)).or(self.server_clock);
     }
 
+    /// The certificate in use, unless it is known that the hub does not know it.
+    pub fn good_ldevid(&self) -> Option<&Certificate> {
+        self.ldevid.as_ref().filter(|_| !self.lapsed)
+    }
+
     /// What the current anchors are.
     pub(super) fn distributed(&self) -> &[Certificate] {
         &self.anchors
@@ -485,6 +505,7 @@ impl Input {
             Self::Stored => "the disk's word",
             Self::Failed(_) => "a failure of the device",
             Self::Woken => "the passing of time",
+            Self::Lapsed => "the end of the certificate",
         }
     }
 }

@@ -126,6 +126,10 @@ pub(super) struct Hands {
     pub(super) clock: Clock,
     pub(super) joined: watch::Receiver<Option<Joined>>,
     pub(super) firmware: Option<FirmwareLink>,
+    /// The LDevID that was shown last.
+    pub(super) shown: Option<Certificate>,
+    /// The LDevID that the hub does not know (any more).
+    pub(super) lapsed: watch::Sender<Option<Certificate>>,
 }
 
 impl Hands {
@@ -158,6 +162,9 @@ impl Hands {
                 input = self.perform(&mut line, output) => input,
             };
             output = member.step(self.clock.moment(), input)?;
+            if member.take_lapsed() {
+                self.lapsed.send_replace(self.shown.clone());
+            }
             if let Some(link) = &firmware {
                 let (offer, order) = (member.take_offer(), member.take_order());
                 offer.map(|offer| link.offers.send_replace(Some(offer)));
@@ -173,7 +180,7 @@ impl Hands {
         }
     }
 
-    async fn perform(&self, line: &mut Line, output: Output) -> Input {
+    async fn perform(&mut self, line: &mut Line, output: Output) -> Input {
         match output {
             Output::Connect { hub } => self.connect(line, hub).await,
             Output::Send(report) => {
@@ -201,7 +208,7 @@ impl Hands {
         }
     }
 
-    async fn connect(&self, line: &mut Line, hub: Option<String>) -> Input {
+    async fn connect(&mut self, line: &mut Line, hub: Option<String>) -> Input {
         let url = match hub.map(|hub| Url::parse(&hub)).transpose() {
             Ok(url) => url.unwrap_or_else(|| self.registrar.clone()),
             Err(why) => return Input::Lost(why.to_string()),
@@ -210,6 +217,7 @@ impl Hands {
         let Some(Joined { ldevid, anchors }) = self.joined.borrow().clone() else {
             return Input::Lost("the device has no identity here".into());
         };
+        self.shown = Some(ldevid.clone());
         let identity = match self.folder.identity(&Identity::Ldevid(Box::new(ldevid))) {
             Ok(identity) => identity,
             Err(why) => return Input::Lost(why.to_string()),

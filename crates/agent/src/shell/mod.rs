@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use wire::Certificate;
 
 /// How a device is run.
 #[derive(Clone)]
@@ -112,7 +113,7 @@ pub async fn run(
 ) -> Result<(), AgentError> {
     let registrar = Url::parse(&settings.registrar)
         .map_err(|why| AgentError::Registrar { registrar: settings.registrar.clone(), why })?;
-    live(folder, &settings, registrar, pin!(shutdown)).await
+    Box::pin(live(folder, &settings, registrar, pin!(shutdown))).await
 }
 
 async fn live(
@@ -138,6 +139,7 @@ async fn live(
     let (pledge, output) = resumed.inspect_err(|_| show(settings, Stage::GivenUp))?;
     let (tell, joined) = watch::channel(None);
     let (stop, stopping) = watch::channel(false);
+    let (lapsed, mut lapsing) = watch::channel(None);
     let hands = Hands {
         folder: folder.clone(),
         files,
@@ -147,6 +149,8 @@ async fn live(
         clock,
         joined,
         firmware: settings.firmware.clone(),
+        shown: None,
+        lapsed,
     };
     let mut device = Device { folder, line: Line::new(registrar.clone()), clock };
     let (leave, mut leaving) = watch::channel(false);
@@ -158,7 +162,7 @@ async fn live(
                 _ = leaving.wait_for(|leave| *leave) => {}
             }
         };
-        let ended = device.join(pledge, output, settings, &tell, pin!(until)).await;
+        let ended = device.join(pledge, output, settings, (&tell, &mut lapsing), pin!(until)).await;
         stop.send_replace(true);
         ended.map(|()| stopped)
     };
@@ -201,13 +205,14 @@ struct Device {
 }
 
 impl Device {
-    /// Does what the pledge says, and tells when the device has joined.
+    /// Does what the pledge says, tells when the device has joined, and hears when the hub does not know its
+    /// LDevID.
     async fn join(
         &mut self,
         mut pledge: Pledge,
         mut output: Output,
         settings: &Settings,
-        joined: &watch::Sender<Option<Joined>>,
+        (joined, lapsed): (&watch::Sender<Option<Joined>>, &mut watch::Receiver<Option<Certificate>>),
         mut shutdown: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), AgentError> {
         loop {
@@ -220,8 +225,11 @@ impl Device {
             // The disk is not left alone in the middle: who is told that the device stopped may start it
             // again at once.
             let may_stop = matches!(output, Output::Connect { .. } | Output::Send(_) | Output::Wait(_));
+            let waits = matches!(output, Output::Wait(_));
+            let good = pledge.good_ldevid().cloned();
             let input = tokio::select! {
                 () = &mut shutdown, if may_stop => return Ok(()),
+                Ok(_) = lapsed.wait_for(|it| it.is_some() && *it == good), if waits => Input::Lapsed,
                 input = self.perform(output) => input?,
             };
             output = pledge.step(self.clock.moment(), input)?;

@@ -182,5 +182,9 @@ fn reported(report: &ConfigurationReport) -> Command {
         digest: report.digest.map(|digest| hex(&digest)).unwrap_or_default(),
         trial: report.trial.is_some(),
         not_kept: not_kept.map(|last| (last.order, last.reverted, last.why.clone())),
+        newest_order: report
+            .applied
+            .max(report.trial.unwrap_or(0))
+            .max(not_kept.map_or(0, |last| last.order)),
     }
 }

@@ -1,5 +1,5 @@
 //! Versions, orders and drift of one device's configuration. Pure.
-use crate::limits::{CONFIGURATION_VERSIONS_MAX, DRIFT_SECONDS_MIN};
+use crate::limits::{CONFIGURATION_VERSIONS_MAX, DRIFT_SECONDS_MIN, ORDER_STEPS_MAX};
 use crate::refusal::Sort;
 use crate::room::Reason;
 use crate::time::Millis;
@@ -97,6 +97,8 @@ pub enum Command {
         trial: bool,
         /// Number of the last order that it did not keep, whether it was taken back, and why.
         not_kept: Option<(u32, bool, String)>,
+        /// The newest number of an order that it knows of.
+        newest_order: u32,
     },
     /// What it has is a version: its document came.
     Keep {
@@ -189,6 +191,13 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// The device knows of an order that was not given here.
+    OrderMet {
+        /// Its number: no newer order has a lower one.
+        order: u32,
+        /// The newest one that was given here.
+        known: u32,
+    },
     /// The device has something else than the version in use.
     Drifted {
         /// Its digest; empty when it cannot be read.
@@ -223,6 +232,8 @@ pub enum Refusal {
     Unchanged,
     /// This is ordered already.
     Ordered(u32),
+    /// The device used up the numbers of orders.
+    NoOrdersLeft,
 }
 
 impl Reason for Refusal {
@@ -232,6 +243,7 @@ impl Reason for Refusal {
             Refusal::NoVersion(_) => "version-unknown",
             Refusal::Unchanged => "configuration-unchanged",
             Refusal::Ordered(_) => "already-ordered",
+            Refusal::NoOrdersLeft => "no-orders-left",
         }
     }
 
@@ -254,6 +266,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::Unchanged => f.write_str("the device has exactly this configuration"),
             Refusal::Ordered(version) => write!(f, "version {version} is ordered already"),
+            Refusal::NoOrdersLeft => {
+                f.write_str("the device has named so high orders that none is left; give its post to a spare")
+            }
         }
     }
 }
@@ -264,7 +279,11 @@ impl fmt::Display for Refusal {
 /// Why not.
 pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
     match command {
-        Command::Report { digest, trial, not_kept } => Ok(report(state, digest, trial, not_kept, now)),
+        Command::Report { digest, trial, not_kept, newest_order } => {
+            let mut events: Vec<Event> = met(state, newest_order).into_iter().collect();
+            events.extend(report(state, digest, trial, not_kept, now));
+            Ok(events)
+        }
         Command::Keep { digest } => Ok(keep(state, digest, now)),
         Command::WantKept { .. } if state.keep => Ok(vec![]),
         Command::WantKept { deadline } => Ok(vec![Event::KeepWanted { deadline }]),
@@ -283,6 +302,14 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
 
 fn is_ordered(state: &State, version: u32) -> bool {
     state.order.as_ref().is_some_and(|order| order.version == version)
+}
+
+/// An order that was not given here: this state was restored from an older one, or the device had another
+/// hub. Its number is believed within bounds, so that no device uses up the numbers at once.
+fn met(state: &State, order: u32) -> Option<Event> {
+    let ahead = order.saturating_sub(state.orders);
+    let known = state.orders;
+    (1..=ORDER_STEPS_MAX).contains(&ahead).then_some(Event::OrderMet { order, known })
 }
 
 /// What a report says that was not known. While an order is being tried it says nothing.
@@ -362,7 +389,8 @@ fn order(state: &State, version: u32, digest: &str, terms: Terms) -> Result<Even
     }
     let Terms { confirm_seconds, deadline } = terms;
     let over = has.into();
-    Ok(Event::Ordered { order: state.orders + 1, version, over, confirm_seconds, deadline })
+    let order = state.orders.checked_add(1).ok_or(Refusal::NoOrdersLeft)?;
+    Ok(Event::Ordered { order, version, over, confirm_seconds, deadline })
 }
 
 /// With one version more, the oldest makes room if it is of no use.
@@ -393,6 +421,7 @@ pub fn apply(state: &mut State, event: &Event) {
         }
         Event::NotKept { why, .. } => (state.order, state.trouble) = (None, why.clone()),
         Event::Abandoned { .. } => state.order = None,
+        Event::OrderMet { order, .. } => state.orders = *order,
         Event::Drifted { digest, at } => {
             (state.drift, state.drifted_at) = (Some(digest.clone()), *at);
         }

@@ -1,6 +1,6 @@
 use super::diff::{diff, documents};
 use super::rules::{Command, Event, Refusal, State, Terms, apply, decide};
-use crate::limits::{CONFIGURATION_VERSIONS_MAX, DIFF_LINES_MAX};
+use crate::limits::{CONFIGURATION_VERSIONS_MAX, DIFF_LINES_MAX, ORDER_STEPS_MAX};
 use crate::room::Reason;
 use crate::time::Millis;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 const TERMS: Terms = Terms { confirm_seconds: 60, deadline: Millis(100_000) };
 
 fn report(digest: &str) -> Command {
-    Command::Report { digest: digest.into(), trial: false, not_kept: None }
+    Command::Report { digest: digest.into(), trial: false, not_kept: None, newest_order: 0 }
 }
 
 fn keep(digest: &str) -> Command {
@@ -53,8 +53,14 @@ fn the_rules_are_the_table_of_the_card() {
         digest: digest.into(),
         trial: false,
         not_kept: Some((number, true, "no answer".into())),
+        newest_order: 0,
     };
-    let trial = |digest: &str| Command::Report { digest: digest.into(), trial: true, not_kept: None };
+    let trial = |digest: &str| Command::Report {
+        digest: digest.into(),
+        trial: true,
+        not_kept: None,
+        newest_order: 0,
+    };
     let abandon = |version: u32| Command::Abandon { version, why: String::new() };
     let (a, b, x) = ("a", "b", "x");
     check(&[report(a)], "0 0 -");
@@ -138,6 +144,38 @@ fn texts_differ_by_lines() {
     check("a 2 3 4 5 6 7 8 b", "x 2 3 4 5 6 7 8 y", "- a|+ x|  2|  3|  4|...|  6|  7|  8|- b|+ y|");
 }
 
+/// A device that knows of an order that was not given here gets none with a number that it knows.
+#[test]
+fn orders_go_on_after_those_that_a_device_knows() {
+    let says = |newest_order: u32| Command::Report {
+        digest: "x".into(),
+        trial: false,
+        not_kept: None,
+        newest_order,
+    };
+    let check = |known: &[u32], expect: u32| {
+        let mut state = State::default();
+        told(&mut state, keep("a"), 0).expect("kept");
+        known.iter().for_each(|order| drop(told(&mut state, says(*order), 60_000).expect("heard")));
+        told(&mut state, set("b"), 120_000).expect("ordered");
+        assert_eq!(state.order.map(|order| order.number), Some(expect), "{known:?}");
+    };
+    check(&[], 1);
+    check(&[0], 1);
+    check(&[7], 8);
+    check(&[7, 7, 3], 8);
+    check(&[u32::MAX], 1);
+    check(&[ORDER_STEPS_MAX], ORDER_STEPS_MAX + 1);
+    let mut state = State::default();
+    let met = |order, known| Event::OrderMet { order, known };
+    assert_eq!(told(&mut state, says(7), 0), Ok(vec![met(7, 0)]));
+    assert_eq!(told(&mut state, says(7), 0), Ok(vec![]), "it is said once");
+    assert_eq!(told(&mut state, says(9), 0), Ok(vec![met(9, 7)]));
+    told(&mut state, keep("a"), 0).expect("kept");
+    state.orders = u32::MAX;
+    assert_eq!(told(&mut state, set("b"), 0), Err(Refusal::NoOrdersLeft));
+}
+
 #[test]
 fn very_long_texts_are_shown_whole() {
     let text = |word: &str| format!("{word}\n").repeat(DIFF_LINES_MAX + 1);
@@ -160,6 +198,7 @@ const STORED: &[&str] = &[
     r#"{"event":"applied","version":2}"#,
     r#"{"event":"not-kept","version":2,"reverted":true,"why":"no answer"}"#,
     r#"{"event":"abandoned","version":2,"why":"its time passed"}"#,
+    r#"{"event":"order-met","order":7,"known":4}"#,
     r#"{"event":"drifted","digest":"00","at":5}"#,
     r#"{"event":"drift-ended"}"#,
     r#"{"event":"keep-wanted","deadline":9}"#,
@@ -169,14 +208,15 @@ const STORED: &[&str] = &[
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Configuration>(STORED, 11);
+    crate::audit::tests::stored_events::<super::Configuration>(STORED, 12);
 }
 
 fn command() -> impl Strategy<Value = Command> {
     let digest = || "[a-d]";
     prop_oneof![
         (digest(), any::<bool>(), proptest::option::of(1..5_u32)).prop_map(|(digest, trial, last)| {
-            Command::Report { digest, trial, not_kept: last.map(|order| (order, true, String::new())) }
+            let not_kept = last.map(|order| (order, true, String::new()));
+            Command::Report { digest, trial, not_kept, newest_order: last.unwrap_or(0) }
         }),
         digest().prop_map(|digest| keep(&digest)),
         digest().prop_map(|digest| set(&digest)),

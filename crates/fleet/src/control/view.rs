@@ -8,16 +8,19 @@ use crate::configuration;
 use crate::device;
 use crate::door::malformed;
 use crate::limits::{CONTACTS_MAX, STEP_ROWS_MAX};
+use crate::onboarding::restoration::store::restoration_find;
 use crate::onboarding::view::holder;
 use crate::operation::{Kind as OperationKind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
+use crate::quarantine;
 use crate::refusal::Refusal;
 use crate::remediation;
 use crate::room::{Cx, Room, Subject};
 use crate::text::{Cursor, Label};
 use crate::time::{Millis, Shown};
-use crate::tx::Fault;
+use crate::tx::{Fault, Tx};
+use crate::upgrade::release::store::newest_known;
 use crate::upgrade::told as upgrade;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -177,6 +180,9 @@ impl Operation for Hear {
         if device::is_at_work(cx.tx, &subject)? {
             configuration::hear(cx, &subject, &report.configuration)?;
             upgrade::hear(cx, &subject, report.firmware.as_ref())?;
+            if let Some(firmware) = firmware_ahead(cx.tx, &subject, &report)? {
+                quarantine::find_firmware(cx, &subject, firmware)?;
+            }
         }
         let (heard, told, well) = heard(cx, subject.clone(), &report, self.came)?;
         for kind in told {
@@ -230,7 +236,8 @@ fn heard(
     let steps = steps(&desired, has, cx.now);
     let told = told(&state, &steps);
     let firmware = upgrade::look(cx.tx, &subject, report.firmware.as_ref(), cx.now)?;
-    let changes = standing.changes || firmware.changes || !told.is_empty();
+    let ahead = firmware_ahead(cx.tx, &subject, report)?.is_some();
+    let changes = standing.changes || firmware.changes || ahead || !told.is_empty();
     let runs = report.firmware.as_ref().is_none_or(|firmware| firmware.running.is_some());
     let settled = standing.settled && runs && firmware.envelope.is_none() && !changes;
     let well = settled && remediation::awaits(cx.tx, &subject, came)?;
@@ -249,6 +256,22 @@ fn heard(
     }
     heard.desired = (!answer.is_empty()).then(|| String::from_utf8_lossy(&answer.to_json()).into_owned());
     Ok((heard, told, well))
+}
+
+/// What a device runs, when a hub that was restored knows of its maker's releases only older ones, and that
+/// would be a new finding.
+fn firmware_ahead(tx: &mut dyn Tx, subject: &Subject, report: &Report) -> Result<Option<String>, Fault> {
+    let Some(running) = report.firmware.as_ref().and_then(|firmware| firmware.running) else {
+        return Ok(None);
+    };
+    if restoration_find(tx, &subject.organisation)?.gaps.is_empty() {
+        return Ok(None);
+    }
+    let Some(newest) = newest_known(tx, subject)? else { return Ok(None) };
+    let runs = running.sequence_number;
+    let what = format!("it runs the sequence number {runs}; the newest one known of its maker is {newest}");
+    let ahead = i64::try_from(runs).unwrap_or(i64::MAX) > newest && quarantine::is_news(tx, subject, &what)?;
+    Ok(ahead.then_some(what))
 }
 
 /// When it was asked for is what its last report repeats.

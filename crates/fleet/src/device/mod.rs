@@ -85,3 +85,11 @@ pub fn find_at_work(cx: &mut Cx, device: &str) -> Result<Subject, Refusal> {
 pub fn is_at_work(tx: &mut dyn Tx, subject: &Subject) -> Result<bool, Fault> {
     Ok(Device::load(tx, subject)?.is_some_and(|(state, _)| state.is_at_work()))
 }
+
+/// Whether a device's life here is over.
+///
+/// # Errors
+/// A fault of the store.
+pub fn is_retired(tx: &mut dyn Tx, subject: &Subject) -> Result<bool, Fault> {
+    Ok(Device::load(tx, subject)?.is_some_and(|(state, _)| state.stage == Some(Stage::Retired)))
+}

@@ -155,6 +155,23 @@ pub fn device_name(tx: &mut dyn Tx, organisation: &str, device: &str) -> Result<
     )
 }
 
+/// A device with this serial number, whoever made it.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn device_of_serial_number(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    serial_number: &str,
+) -> Result<Option<Subject>, Fault> {
+    one(
+        tx,
+        "SELECT organisation, site, device FROM device WHERE organisation = $1 AND serial_number = $2 LIMIT 1",
+        &[organisation.into(), serial_number.into()],
+        subject,
+    )
+}
+
 fn subject(row: &Row) -> Result<Subject, Fault> {
     Subject::read(row, 0)
 }

@@ -1,9 +1,11 @@
 //! EST's and BRSKI's doors for devices: a plain request in, an answer out. They are mounted on the
 //! devices' listener only.
 use super::anchor::store::anchor_list;
+use super::restoration;
+use super::restoration::view::Meet;
 use super::rules::Introduction;
 use super::store::ldevid_find;
-use super::view::{Decision, Enrol, Issue, Proof, Report, Work};
+use super::view::{Decision, Enrol, Issue, Proof, Report, Work, ldevid_ended};
 use crate::audit::view::hex;
 use crate::door::{
     Answer, RETRY_AFTER_SECONDS, Step, ToSign, answered, enrolment_request, is_serial_number, issued,
@@ -34,6 +36,23 @@ pub enum Peer {
         /// The certificate that it showed.
         certificate: Box<Certificate>,
     },
+    /// A device with an LDevID that this hub may have forgotten: it is to be met before it is answered.
+    Ahead {
+        /// What it showed.
+        shown: Box<Meet>,
+        /// The certificate that it showed.
+        certificate: Box<Certificate>,
+    },
+}
+
+impl Peer {
+    /// The certificate that was shown.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        match self {
+            Peer::Nobody => None,
+            Peer::Device { certificate, .. } | Peer::Ahead { certificate, .. } => Some(certificate),
+        }
+    }
 }
 
 /// Judges the chain that a peer showed. LDevIDs are judged by the domain's authority and the list of
@@ -59,8 +78,8 @@ pub fn judge(
             .map_err(|why| refused(why.to_string()))?;
         let serial = hex(leaf.serial());
         if ldevid_find(tx, &serial)?.is_none() {
-            let detail = format!("the LDevID {serial} is not good (any more)");
-            return Err(Refusal::new(Sort::NotPermitted, "ldevid-ended", detail));
+            let shown = Box::new(restoration::door::look(tx, organisation, &leaf)?);
+            return Ok(Peer::Ahead { shown, certificate: Box::new(leaf) });
         }
         return Ok(Peer::Device { proof: Proof::Ldevid { serial }, certificate: Box::new(leaf) });
     }
@@ -148,6 +167,7 @@ pub fn open(request: Request, authority: &Certificate, registrar: &Certificate) 
 pub(super) fn device(peer: Peer) -> Result<(Proof, Box<Certificate>), Refusal> {
     match peer {
         Peer::Device { proof, certificate } => Ok((proof, certificate)),
+        Peer::Ahead { .. } => Err(ldevid_ended()),
         Peer::Nobody => {
             let detail = "show a certificate in the TLS handshake (RFC 7030 section 3.3.2)";
             Err(Refusal::new(Sort::NotPermitted, "no-certificate", detail))

@@ -13,11 +13,14 @@
 //! | a key wanted | issue | an LDevID more; the oldest of more than two is superseded |
 //! | admitted | report well | enrolled (its life: operational) |
 //! | any | revoke | no LDevID, not introduced (its life: expected); only a person admits it again |
+//! | any | show ahead | a certificate of this domain that no row knows waits ([`restoration`]), with a finding |
+//! | admitted | adopt (a person, or who admits by rule) | that certificate is good; enrolled |
 //!
 //! Absent: TLS, the signing of certificates (the hub's and the simulator's work), the device's life
 //! (`reactions.rs` leads it). Not yet: EST over CoAP, server-side key generation.
 pub mod anchor;
 pub mod door;
+pub mod restoration;
 pub mod rules;
 pub mod scripts;
 pub mod store;

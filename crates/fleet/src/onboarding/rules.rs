@@ -112,6 +112,23 @@ pub struct State {
     pub wanted: Option<String>,
     /// Its good certificates by serial number, in hexadecimal digits.
     pub ldevids: BTreeMap<String, Ldevid>,
+    /// A certificate of this domain that it showed and that nobody here knew, with its serial number.
+    pub ahead: Option<(String, Ldevid)>,
+    /// Since when the youngest certificate is good that was ever shown so, or revoked: one that is not younger
+    /// is over.
+    pub youngest: Millis,
+}
+
+impl State {
+    /// Whether a certificate that no row knows may be good: it waits already, or it is younger than every one
+    /// that was known; otherwise it was superseded or revoked, whoever did it. Certificates tell seconds (RFC
+    /// 5280 section 4.1.2.5).
+    pub fn may_be_ahead(&self, serial: &str, not_before: Millis) -> bool {
+        let second = |time: Millis| time.0.div_euclid(1000);
+        let waits = self.ahead.as_ref().is_some_and(|(known, _)| known == serial);
+        let mut known = self.ldevids.values().map(|known| known.not_before).chain([self.youngest]);
+        waits || known.all(|since| second(since) < second(not_before))
+    }
 }
 
 /// What may be asked.
@@ -151,6 +168,17 @@ pub enum Command {
         /// The certificate.
         ldevid: Ldevid,
     },
+    /// It showed a certificate of this domain that nobody here knows: it is ahead of the restored state.
+    ShowAhead {
+        /// The certificate's serial number, as hexadecimal digits.
+        serial: String,
+        /// `serialNumber` of its subject.
+        serial_number: String,
+        /// The certificate.
+        ldevid: Ldevid,
+    },
+    /// A person or a rule takes the certificate that it showed for one of this hub's.
+    Adopt,
     /// It says how its enrolment went.
     Report {
         /// Whether it went well.
@@ -217,6 +245,26 @@ pub enum Event {
         /// The certificate as PEM.
         certificate: String,
     },
+    /// It showed a certificate of this domain that nobody here knew.
+    ShownAhead {
+        /// The certificate's serial number.
+        serial: String,
+        /// `serialNumber` of its subject.
+        serial_number: String,
+        /// SHA-256 of its key.
+        key: String,
+        /// Since when it is good.
+        not_before: Millis,
+        /// Until when it is good.
+        not_after: Millis,
+        /// The certificate as PEM.
+        certificate: String,
+    },
+    /// The certificate that it showed is good here.
+    Adopted {
+        /// The certificate's serial number.
+        serial: String,
+    },
     /// A newer certificate took its place.
     Superseded {
         /// The certificate's serial number.
@@ -238,6 +286,9 @@ pub enum Event {
         serials: Vec<String>,
         /// Why.
         why: String,
+        /// Since when the youngest of them is good.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        youngest: Option<Millis>,
     },
 }
 
@@ -258,6 +309,10 @@ pub enum Refusal {
     NothingIssued,
     /// It got no voucher here.
     NoVoucher,
+    /// The certificate that it showed is older than one that is known, so it is over.
+    LdevidEnded,
+    /// It showed no certificate that nobody here knew.
+    NotAhead,
 }
 
 impl Reason for Refusal {
@@ -270,13 +325,15 @@ impl Reason for Refusal {
             Refusal::NotWanted => "key-not-wanted",
             Refusal::NothingIssued => "nothing-issued",
             Refusal::NoVoucher => "no-voucher",
+            Refusal::LdevidEnded => "ldevid-ended",
+            Refusal::NotAhead => "not-ahead",
         }
     }
 
     fn sort(&self) -> Sort {
         match self {
             Refusal::NotIntroduced | Refusal::NoVoucher => Sort::NotFound,
-            Refusal::AnotherIdevid => Sort::NotPermitted,
+            Refusal::AnotherIdevid | Refusal::LdevidEnded => Sort::NotPermitted,
             _ => Sort::Conflict,
         }
     }
@@ -294,6 +351,10 @@ impl fmt::Display for Refusal {
             Refusal::NotWanted => "the device did not ask for a certificate for this key",
             Refusal::NothingIssued => "the device has no certificate; it has to enrol before it reports success",
             Refusal::NoVoucher => "the device got no voucher here that it could speak of",
+            Refusal::LdevidEnded => "the certificate that was shown is not a good one of this domain (any more)",
+            Refusal::NotAhead => {
+                "the device has shown no certificate that this hub does not know; there is nothing to adopt"
+            }
         })
     }
 }
@@ -309,11 +370,17 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
             Some(known) if known.same_idevid(&introduction) => Ok(vec![]),
             Some(_) => Err(Refusal::AnotherIdevid),
         },
-        Command::Revoke { why } if state.introduction.is_some() => {
-            let serials = state.ldevids.keys().cloned().collect();
-            Ok(vec![Event::Revoked { serials, why }])
+        Command::Revoke { why } if state.introduction.is_some() || state.ahead.is_some() => {
+            let ahead = state.ahead.iter().map(|(serial, ldevid)| (serial, ldevid));
+            let ended = state.ldevids.iter().chain(ahead);
+            let youngest = ended.clone().map(|(_, ldevid)| ldevid.not_before).max();
+            let serials = ended.map(|(serial, _)| serial.clone()).collect();
+            Ok(vec![Event::Revoked { serials, why, youngest }])
         }
         Command::Revoke { .. } => Ok(vec![]),
+        Command::ShowAhead { serial, serial_number, ldevid } => {
+            show_ahead(state, serial, serial_number, ldevid)
+        }
         _ if state.introduction.is_none() => Err(Refusal::NotIntroduced),
         Command::Admit if state.admitted => Err(Refusal::Admitted),
         Command::Admit => Ok(vec![Event::Admitted]),
@@ -337,6 +404,7 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         Command::Want { key } if state.wanted.as_ref() == Some(&key) => Ok(vec![]),
         Command::Want { key } => Ok(vec![Event::Wanted { key }]),
         Command::Issue { serial, ldevid } => issue(state, serial, ldevid),
+        Command::Adopt => adopt(state),
         Command::Report { good: true, .. } if state.enrolled => Ok(vec![]),
         Command::Report { good: true, .. } if state.ldevids.is_empty() => Err(Refusal::NothingIssued),
         Command::Report { good: true, matched: true, .. } => Ok(vec![Event::Enrolled]),
@@ -353,16 +421,45 @@ fn issue(state: &State, serial: String, ldevid: Ldevid) -> Result<Vec<Event>, Re
         let kept = state.ldevids.values().any(|known| known.key == ldevid.key);
         return if kept { Ok(vec![]) } else { Err(Refusal::NotWanted) };
     }
+    let mut events = superseded(state, &ldevid.key);
+    let Ldevid { key, not_before, not_after, certificate } = ldevid;
+    events.push(Event::Issued { serial, key, not_before, not_after, certificate });
+    Ok(events)
+}
+
+/// What makes room for a certificate for `key`.
+fn superseded(state: &State, key: &str) -> Vec<Event> {
     // One key has one good certificate; and of the others the one that was issued first makes room.
-    let (same, others): (Vec<_>, Vec<_>) = state.ldevids.iter().partition(|(_, l)| l.key == ldevid.key);
+    let (same, others): (Vec<_>, Vec<_>) = state.ldevids.iter().partition(|(_, l)| l.key == key);
     let mut superseded: Vec<&String> = same.into_iter().map(|(serial, _)| serial).collect();
     if others.len() >= DEVICE_LDEVIDS_MAX {
         superseded.extend(others.into_iter().min_by_key(|(_, l)| l.not_before).map(|(serial, _)| serial));
     }
-    let mut events: Vec<Event> =
-        superseded.into_iter().map(|serial| Event::Superseded { serial: serial.clone() }).collect();
+    superseded.into_iter().map(|serial| Event::Superseded { serial: serial.clone() }).collect()
+}
+
+fn show_ahead(
+    state: &State,
+    serial: String,
+    serial_number: String,
+    ldevid: Ldevid,
+) -> Result<Vec<Event>, Refusal> {
+    if state.ahead.as_ref().is_some_and(|(known, _)| *known == serial) {
+        return Ok(vec![]);
+    }
+    if !state.may_be_ahead(&serial, ldevid.not_before) {
+        return Err(Refusal::LdevidEnded);
+    }
     let Ldevid { key, not_before, not_after, certificate } = ldevid;
-    events.push(Event::Issued { serial, key, not_before, not_after, certificate });
+    Ok(vec![Event::ShownAhead { serial, serial_number, key, not_before, not_after, certificate }])
+}
+
+/// It came with the certificate, so it is enrolled (RFC 8995 section 5.9.4), whatever was heard of that.
+fn adopt(state: &State) -> Result<Vec<Event>, Refusal> {
+    let (serial, ldevid) = state.ahead.as_ref().ok_or(Refusal::NotAhead)?;
+    let mut events = superseded(state, &ldevid.key);
+    events.push(Event::Adopted { serial: serial.clone() });
+    events.extend((!state.enrolled).then_some(Event::Enrolled));
     Ok(events)
 }
 
@@ -388,14 +485,32 @@ pub fn apply(state: &mut State, event: &Event) {
             let (not_before, not_after) = (*not_before, *not_after);
             let ldevid = Ldevid { key: key.clone(), not_before, not_after, certificate: certificate.clone() };
             state.ldevids.insert(serial.clone(), ldevid);
-            state.wanted = None;
+            (state.wanted, state.ahead) = (None, None);
+        }
+        Event::ShownAhead { serial, key, not_before, not_after, certificate, .. } => {
+            let (not_before, not_after) = (*not_before, *not_after);
+            let ldevid = Ldevid { key: key.clone(), not_before, not_after, certificate: certificate.clone() };
+            (state.ahead, state.youngest) = (Some((serial.clone(), ldevid)), not_before);
+        }
+        Event::Adopted { .. } => {
+            let wanted = state.ahead.as_ref().map(|(_, ldevid)| ldevid.key.clone());
+            if state.wanted == wanted {
+                state.wanted = None;
+            }
+            state.ldevids.extend(state.ahead.take());
         }
         Event::Superseded { serial } => {
             state.ldevids.remove(serial);
         }
         Event::Enrolled | Event::EnrolledUnmatched => state.enrolled = true,
         Event::EnrolmentFailed { .. } => {}
-        Event::Revoked { .. } => *state = State { barred: true, ..State::default() },
+        Event::Revoked { youngest, .. } => {
+            *state = State {
+                barred: true,
+                youngest: state.youngest.max(youngest.unwrap_or_default()),
+                ..State::default()
+            };
+        }
     }
 }
 

@@ -47,6 +47,17 @@ CREATE TABLE pledge_voucher (
         number: 5,
         sql: "ALTER TABLE onboarding ADD COLUMN mud_signer TEXT NOT NULL DEFAULT ''",
     },
+    Migration {
+        room: "onboarding",
+        number: 6,
+        sql: "
+ALTER TABLE onboarding ADD COLUMN youngest BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE ldevid_ahead (
+  organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, serial TEXT NOT NULL,
+  key TEXT NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, certificate TEXT NOT NULL,
+  PRIMARY KEY (organisation, site, device));
+",
+    },
 ];
 
 /// Whose certificate has this serial number, if it is a good one.
@@ -65,17 +76,54 @@ fn ldevids(tx: &mut dyn Tx, subject: &Subject) -> Result<BTreeMap<String, Ldevid
         "SELECT serial, key, not_before, not_after, certificate FROM ldevid \
          WHERE organisation = $1 AND site = $2 AND device = $3",
         &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
-        |row| {
-            let ldevid = Ldevid {
-                key: row.text(1)?.into(),
-                not_before: Millis(row.int(2)?),
-                not_after: Millis(row.int(3)?),
-                certificate: row.text(4)?.into(),
-            };
-            Ok((row.text(0)?.to_string(), ldevid))
-        },
+        ldevid,
     )?;
     Ok(found.into_iter().collect())
+}
+
+/// A certificate with its serial number.
+fn ldevid(row: &Row) -> Result<(String, Ldevid), Fault> {
+    let ldevid = Ldevid {
+        key: row.text(1)?.into(),
+        not_before: Millis(row.int(2)?),
+        not_after: Millis(row.int(3)?),
+        certificate: row.text(4)?.into(),
+    };
+    Ok((row.text(0)?.to_string(), ldevid))
+}
+
+fn ahead(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(String, Ldevid)>, Fault> {
+    one(
+        tx,
+        "SELECT serial, key, not_before, not_after, certificate FROM ldevid_ahead \
+         WHERE organisation = $1 AND site = $2 AND device = $3",
+        &subject.key(),
+        ldevid,
+    )
+}
+
+fn save_ahead(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) -> Result<(), Fault> {
+    if old.ahead == new.ahead {
+        return Ok(());
+    }
+    tx.exec(
+        "DELETE FROM ldevid_ahead WHERE organisation = $1 AND site = $2 AND device = $3",
+        &subject.key(),
+    )?;
+    let Some((serial, ldevid)) = &new.ahead else { return Ok(()) };
+    let row = [
+        serial.as_str().into(),
+        ldevid.key.as_str().into(),
+        ldevid.not_before.0.into(),
+        ldevid.not_after.0.into(),
+        ldevid.certificate.as_str().into(),
+    ];
+    tx.exec(
+        "INSERT INTO ldevid_ahead (organisation, site, device, serial, key, not_before, not_after, certificate) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &subject.key_and(row),
+    )
+    .map(drop)
 }
 
 fn save_ldevids(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State) -> Result<(), Fault> {
@@ -175,7 +223,8 @@ fn state(row: &Row) -> Result<(State, i64), Fault> {
     };
     let (admitted, enrolled) = (row.int(3)? != 0, row.int(4)? != 0);
     let (wanted, barred) = (maybe(row, 5)?, row.int(6)? != 0);
-    let state = State { introduction, admitted, enrolled, barred, wanted, ..State::default() };
+    let youngest = Millis(row.int(10)?);
+    let state = State { introduction, admitted, enrolled, barred, wanted, youngest, ..State::default() };
     Ok((state, row.int(7)?))
 }
 
@@ -187,20 +236,20 @@ impl Room for Onboarding {
         let found = one(
             tx,
             "SELECT anchor, serial_number, key, admitted, enrolled, wanted, barred, version, mud_url, \
-             mud_signer FROM onboarding \
+             mud_signer, youngest FROM onboarding \
              WHERE organisation = $1 AND site = $2 AND device = $3",
             &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
             state,
         )?;
         let Some((state, version)) = found else { return Ok(None) };
-        let (ldevids, voucher) = (ldevids(tx, subject)?, voucher(tx, subject)?);
-        Ok(Some((State { ldevids, voucher, ..state }, version)))
+        let (ldevids, voucher, ahead) = (ldevids(tx, subject)?, voucher(tx, subject)?, ahead(tx, subject)?);
+        Ok(Some((State { ldevids, voucher, ahead, ..state }, version)))
     }
 
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
-        let State { introduction, admitted, enrolled, barred, wanted, .. } = change.new;
+        let State { introduction, admitted, enrolled, barred, wanted, youngest, .. } = change.new;
         let introduction = introduction.as_ref();
-        let row: [Value; 13] = [
+        let row: [Value; 14] = [
             text_or_null(introduction.map(|i| &i.anchor)),
             text_or_null(introduction.map(|i| &i.serial_number)),
             text_or_null(introduction.map(|i| &i.key)),
@@ -211,6 +260,7 @@ impl Room for Onboarding {
             change.new_version.into(),
             introduction.map_or("", |i| i.mud_url.as_str()).into(),
             introduction.map_or("", |i| i.mud_signer.as_str()).into(),
+            youngest.0.into(),
             subject.organisation.as_str().into(),
             subject.site.as_str().into(),
             subject.id.as_str().into(),
@@ -218,8 +268,8 @@ impl Room for Onboarding {
         let saved = match change.old_version {
             0 => tx.exec(
                 "INSERT INTO onboarding (anchor, serial_number, key, admitted, enrolled, wanted, barred, \
-                 version, mud_url, mud_signer, organisation, site, device) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
+                 version, mud_url, mud_signer, youngest, organisation, site, device) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
                 &row,
             )?,
             old_version => {
@@ -228,14 +278,15 @@ impl Room for Onboarding {
                 tx.exec(
                     "UPDATE onboarding SET anchor = $1, serial_number = $2, key = $3, admitted = $4, \
                      enrolled = $5, wanted = $6, barred = $7, version = $8, mud_url = $9, \
-                     mud_signer = $10 \
-                     WHERE organisation = $11 AND site = $12 AND device = $13 AND version = $14",
+                     mud_signer = $10, youngest = $11 \
+                     WHERE organisation = $12 AND site = $13 AND device = $14 AND version = $15",
                     &row,
                 )?
             }
         };
         save_voucher(tx, subject, change.old, change.new)?;
         save_ldevids(tx, subject, change.old, change.new)?;
+        save_ahead(tx, subject, change.old, change.new)?;
         Ok(saved == 1)
     }
 

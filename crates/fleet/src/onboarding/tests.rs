@@ -1,10 +1,12 @@
 use super::anchor::Anchor;
+use super::restoration::Restoration;
+use super::restoration::rules as restoration;
 use super::rules::{
     Command, Event, Introduction, Ldevid, LogSummary, Refusal, State, Verdict, apply, decide,
 };
 use super::voucher::door::service;
 use super::voucher::log::summary;
-use crate::limits::DEVICE_LDEVIDS_MAX;
+use crate::limits::{DEVICE_LDEVIDS_MAX, RESTORATIONS_MAX};
 use crate::time::Millis;
 
 fn run(state: &mut State, command: Command) -> Result<Vec<Event>, Refusal> {
@@ -104,12 +106,95 @@ fn one_key_has_one_good_certificate() {
 fn revoking_ends_everything_once() {
     let mut state = admitted();
     run(&mut state, want("k1")).expect("wanted");
-    run(&mut state, issue("01", "k1", 0)).expect("issued");
+    run(&mut state, issue("01", "k1", 3_000)).expect("issued");
     let revoke = Command::Revoke { why: "lost".into() };
     let serials = vec!["01".to_string()];
-    assert_eq!(run(&mut state, revoke.clone()), Ok(vec![Event::Revoked { serials, why: "lost".into() }]));
-    assert_eq!(state, State { barred: true, ..State::default() });
+    let revoked = Event::Revoked { serials, why: "lost".into(), youngest: Some(Millis(3_000)) };
+    assert_eq!(run(&mut state, revoke.clone()), Ok(vec![revoked]));
+    assert_eq!(state, State { barred: true, youngest: Millis(3_000), ..State::default() });
     assert_eq!(run(&mut state, revoke), Ok(vec![]));
+}
+
+fn show(serial: &str, key: &str, at: i64) -> Command {
+    let Command::Issue { ldevid, .. } = issue(serial, key, at) else { unreachable!("as made above") };
+    Command::ShowAhead { serial: serial.into(), serial_number: "A1".into(), ldevid }
+}
+
+/// Good certificates, and the one that waits; or the last refusal.
+#[test]
+fn only_the_youngest_certificate_is_ahead() {
+    let check = |commands: &[Command], expect: Result<&str, Refusal>| {
+        let (mut state, mut outcome) = (admitted(), Ok(vec![]));
+        for command in commands {
+            assert!(outcome.is_ok(), "only the last command is refused");
+            outcome = run(&mut state, command.clone());
+        }
+        let good: Vec<&str> = state.ldevids.keys().map(String::as_str).collect();
+        let ahead = state.ahead.as_ref().map_or("-", |(serial, _)| serial);
+        assert_eq!(outcome.map(|_| format!("{} {ahead}", good.join(","))), expect.map(String::from));
+    };
+    let ended = Err(Refusal::LdevidEnded);
+    let revoke = Command::Revoke { why: "lost".into() };
+    let (want, issued) = (want("k1"), issue("01", "k1", 5_000));
+    let known = [want.clone(), issued.clone()];
+    let after = |more: &[Command]| [&known[..], more].concat();
+    check(&[show("02", "k2", 9_000)], Ok(" 02"));
+    check(&[show("02", "k2", 9_000), Command::Adopt], Ok("02 -"));
+    check(&[show("02", "k2", 9_000), show("02", "k2", 9_000)], Ok(" 02"));
+    check(&[Command::Adopt], Err(Refusal::NotAhead));
+    check(&after(&[show("02", "k2", 9_000), Command::Adopt]), Ok("01,02 -"));
+    check(&after(&[show("02", "k1", 9_000), Command::Adopt]), Ok("02 -"));
+    // Superseded or revoked in the time that was forgotten, or after it.
+    check(&after(&[show("00", "k0", 4_000)]), ended.clone());
+    check(&after(&[show("00", "k0", 5_999)]), ended.clone());
+    check(&after(&[show("02", "k2", 6_000)]), Ok("01 02"));
+    check(&[show("03", "k3", 9_000), show("02", "k2", 8_000)], ended.clone());
+    check(&[show("02", "k2", 8_000), show("03", "k3", 9_000), Command::Adopt], Ok("03 -"));
+    check(&[show("02", "k2", 8_000), Command::Adopt, want, issued], Ok("01,02 -"));
+    // What a person ended stays ended.
+    check(&[show("02", "k2", 9_000), revoke.clone()], Ok(" -"));
+    check(&[show("02", "k2", 9_000), revoke.clone(), show("02", "k2", 9_000)], ended.clone());
+    check(&[show("02", "k2", 9_000), Command::Adopt, revoke.clone(), show("02", "k2", 9_000)], ended.clone());
+    check(&after(&[revoke.clone(), show("01", "k1", 5_000)]), ended);
+    check(&after(&[revoke, show("02", "k2", 6_000)]), Ok(" 02"));
+}
+
+#[test]
+fn who_comes_with_an_adopted_certificate_is_enrolled() {
+    let mut state = State::default();
+    run(&mut state, show("02", "k2", 9_000)).expect("shown by whom nobody knows");
+    assert_eq!(run(&mut state, Command::Adopt), Err(Refusal::NotIntroduced));
+    run(&mut state, Command::Introduce(introduction("i1"))).expect("introduced");
+    assert_eq!(run(&mut state, Command::Adopt), Err(Refusal::NotAdmitted));
+    run(&mut state, Command::Admit).expect("admitted");
+    let events = run(&mut state, Command::Adopt).expect("adopted");
+    assert_eq!(events, [Event::Adopted { serial: "02".into() }, Event::Enrolled]);
+    // It was revoked before it was adopted: its serial number is named, so that its connections end.
+    let mut state = State::default();
+    run(&mut state, show("02", "k2", 9_000)).expect("shown");
+    let revoked =
+        Event::Revoked { serials: vec!["02".into()], why: "lost".into(), youngest: Some(Millis(9_000)) };
+    assert_eq!(run(&mut state, Command::Revoke { why: "lost".into() }), Ok(vec![revoked]));
+    assert!(state.barred, "only a person admits it now");
+}
+
+#[test]
+fn a_gap_has_the_seconds_of_its_ends() {
+    let mut state = restoration::State::default();
+    let newest = restoration::Command::Note { newest: Millis(5_500) };
+    for event in restoration::decide(&state, newest, Millis(9_500)).expect("noted") {
+        restoration::apply(&mut state, &event);
+    }
+    let check = |at: i64, expect: bool| assert_eq!(state.has_forgotten(Millis(at)), expect, "{at}");
+    check(4_999, false);
+    check(5_000, true);
+    check(9_999, true);
+    check(10_000, false);
+    for n in 0..100 {
+        let gap = restoration::Gap { from: Millis(n), until: Millis(n) };
+        restoration::apply(&mut state, &restoration::Event::Restored { gap });
+    }
+    assert_eq!((state.gaps.len(), state.gaps[0].from), (RESTORATIONS_MAX, Millis(84)));
 }
 
 #[test]
@@ -201,11 +286,14 @@ const STORED: &[&str] = &[
     r#"{"event":"voucher-refused","reason":"another serial-number"}"#,
     r#"{"event":"wanted","key":"00ff"}"#,
     r#"{"event":"issued","serial":"01","key":"00ff","not_before":1,"not_after":2,"certificate":"PEM"}"#,
+    r#"{"event":"shown-ahead","serial":"01","serial_number":"A1","key":"00ff","not_before":1,"not_after":2,"certificate":"PEM"}"#,
+    r#"{"event":"adopted","serial":"01"}"#,
     r#"{"event":"superseded","serial":"01"}"#,
     r#"{"event":"enrolled"}"#,
     r#"{"event":"enrolled-unmatched"}"#,
     r#"{"event":"enrolment-failed","reason":"no disk"}"#,
     r#"{"event":"revoked","serials":["01"],"why":"lost"}"#,
+    r#"{"event":"revoked","serials":["01"],"why":"lost","youngest":5}"#,
 ];
 
 /// As [`STORED`], of anchors.
@@ -216,8 +304,12 @@ const STORED_ANCHOR: &[&str] = &[
     r#"{"event":"anchor-removed"}"#,
 ];
 
+/// As [`STORED`], of restorations.
+const STORED_RESTORATION: &[&str] = &[r#"{"event":"restored","gap":{"from":1,"until":2}}"#];
+
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 13);
+    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 15);
+    crate::audit::tests::stored_events::<Restoration>(STORED_RESTORATION, 1);
     crate::audit::tests::stored_events::<Anchor>(STORED_ANCHOR, 3);
 }

@@ -8,7 +8,7 @@ use super::{Onboarding, store};
 use crate::operation::{Kind, Operation};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
-use crate::room::{Cx, Room, Subject};
+use crate::room::{Cx, Reason, Room, Subject};
 use crate::text::Label;
 use crate::time::{Millis, Shown};
 use crate::{access, device, discovery};
@@ -33,6 +33,9 @@ pub struct OnboardingView {
     pub enrolled: bool,
     /// Its good certificates.
     pub ldevids: Vec<LdevidView>,
+    /// A certificate of this domain that it showed and that this hub does not know, because it was restored
+    /// from a backup; none when there is none, or it was adopted.
+    pub ahead: Option<LdevidView>,
 }
 
 /// A voucher that the device's maker issued.
@@ -70,12 +73,12 @@ pub struct LdevidView {
 
 fn view(subject: &Subject, state: State) -> OnboardingView {
     let (anchor, serial_number) = state.introduction.map(|i| (i.anchor, i.serial_number)).unwrap_or_default();
-    let ldevids = state.ldevids.into_iter().map(|(serial, ldevid)| LdevidView {
+    let shown = |(serial, ldevid): (String, Ldevid)| LdevidView {
         serial,
         not_before: Shown(ldevid.not_before),
         not_after: Shown(ldevid.not_after),
         certificate: ldevid.certificate,
-    });
+    };
     let voucher = state.voucher.map(|v| VoucherView {
         nonce: v.nonce,
         domain_id: v.domain_id,
@@ -91,7 +94,8 @@ fn view(subject: &Subject, state: State) -> OnboardingView {
         admitted: state.admitted,
         voucher,
         enrolled: state.enrolled,
-        ldevids: ldevids.collect(),
+        ldevids: state.ldevids.into_iter().map(shown).collect(),
+        ahead: state.ahead.map(shown),
     }
 }
 
@@ -120,6 +124,30 @@ impl Operation for Admit {
             return Err(hindrance);
         }
         let state = cx.change::<Onboarding>(&subject, Command::Admit)?;
+        Ok(view(&subject, state))
+    }
+}
+
+/// Take the certificate that a device showed and that this hub does not know for a good one: the hub was
+/// restored from a backup, and had issued it since
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Adopt {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+}
+
+impl Operation for Adopt {
+    const NAME: &'static str = "onboarding adopt";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = OnboardingView;
+
+    fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
+        cx.sound_now()?;
+        let (subject, _) = device::find(cx, self.device.as_str())?;
+        let state = cx.change::<Onboarding>(&subject, Command::Adopt)?;
         Ok(view(&subject, state))
     }
 }
@@ -281,10 +309,12 @@ impl Enrol {
 /// # Errors
 /// `ldevid-ended`, or a fault of the store.
 pub fn holder(cx: &mut Cx, serial: &str) -> Result<Subject, Refusal> {
-    store::ldevid_find(cx.tx, serial)?.ok_or_else(|| {
-        let detail = "the certificate that was shown is not a good one of this domain (any more)";
-        Refusal::new(Sort::NotPermitted, "ldevid-ended", detail)
-    })
+    store::ldevid_find(cx.tx, serial)?.ok_or_else(ldevid_ended)
+}
+
+pub(super) fn ldevid_ended() -> Refusal {
+    let why = super::rules::Refusal::LdevidEnded;
+    Refusal::new(why.sort(), why.code(), why.to_string())
 }
 
 /// The device of an IDevID; one that was not heard of or only expected is introduced first.
@@ -312,7 +342,7 @@ pub(super) fn introduced(cx: &mut Cx, introduction: Introduction) -> Result<Subj
 }
 
 /// Who admits the devices of an anchor that is trusted now.
-fn admission(cx: &mut Cx, anchor: &str) -> Result<Admission, Refusal> {
+pub(super) fn admission(cx: &mut Cx, anchor: &str) -> Result<Admission, Refusal> {
     let subject = cx.subject("", anchor);
     let trusted = Anchor::load(cx.tx, &subject)?.and_then(|(state, _)| state.admission);
     trusted.ok_or_else(|| anchor_removed(anchor))

@@ -12,6 +12,8 @@
 //! | held | find | held as before, one finding more |
 //! | held | release (a person, or its playbook helped) | let be; its findings are settled |
 //! | any | end (its life here is over, or begins anew) | let be; its findings are settled |
+//! | any | find ahead | as before, one finding more: it has what the hub does not know |
+//! | any | settle (a person) | as before, that finding is settled |
 //!
 //! Of one kind of packet there is one open finding, and of one device there are a few: a device that
 //! floods its network does not flood the journal. A finding is an observation, no more: whoever can send
@@ -28,5 +30,28 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+use crate::refusal::Refusal;
+use crate::room::{Cx, Room, Subject};
+use crate::tx::{Fault, Tx};
+use rules::{Ahead, Command};
+
 /// The room.
 pub struct Quarantine;
+
+/// Whether that a device runs a firmware that nobody here knows would be a finding.
+///
+/// # Errors
+/// A fault of the store.
+pub fn is_news(tx: &mut dyn Tx, subject: &Subject, firmware: &str) -> Result<bool, Fault> {
+    let (state, _) = Quarantine::load(tx, subject)?.unwrap_or_default();
+    Ok(state.is_news(Ahead::Firmware, firmware))
+}
+
+/// A device runs a firmware that nobody here knows: that is a finding.
+///
+/// # Errors
+/// A fault of the store.
+pub fn find_firmware(cx: &mut Cx, subject: &Subject, firmware: String) -> Result<(), Refusal> {
+    let found = Command::FindAhead { of: Ahead::Firmware, what: firmware };
+    cx.change::<Quarantine>(subject, found).map(drop)
+}

@@ -40,15 +40,48 @@ impl Packet {
     }
 }
 
+words! {
+    /// What a device can be ahead of its hub in: the hub was restored from a backup, or somebody else told
+    /// the device what to do.
+    pub enum Ahead {
+        /// It showed a certificate of this domain that the hub does not know.
+        Certificate = "ahead-of-state/certificate",
+        /// It took up an order for its configuration that the hub has not given.
+        Configuration = "ahead-of-state/configuration",
+        /// It runs a firmware that is newer than every one that the hub knows of its maker.
+        Firmware = "ahead-of-state/firmware",
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// A packet that its description does not allow: the first of its kind.
+    Packet(Packet),
+    /// It is ahead of what the hub knows.
+    Ahead {
+        /// In what.
+        of: Ahead,
+        /// What it showed or said.
+        what: String,
+    },
+}
+
 /// Something that a person should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The first packet of its kind.
-    pub packet: Packet,
+    /// What it is about.
+    pub matter: Matter,
     /// When it was seen.
     pub at: Millis,
-    /// Its device was released since.
+    /// Its device was released since, or a person settled it.
     pub settled: bool,
+}
+
+impl Finding {
+    fn is_of_packet(&self) -> bool {
+        matches!(self.matter, Matter::Packet(_))
+    }
 }
 
 /// What is true of a device's quarantine.
@@ -69,12 +102,24 @@ pub struct State {
 impl State {
     /// The open finding of packets like this one.
     pub fn open(&self, packet: &Packet) -> Option<u32> {
-        let open = self.findings.iter().find(|(_, it)| !it.settled && it.packet.is_like(packet));
+        let is_like = |it: &Finding| matches!(&it.matter, Matter::Packet(known) if known.is_like(packet));
+        let open = self.findings.iter().find(|(_, it)| !it.settled && is_like(it));
         open.map(|(number, _)| *number)
     }
 
-    /// Whether a finding is open.
-    pub fn is_outside_description(&self) -> bool {
+    /// Whether that it is ahead in this is news: nothing of the kind is open, exactly this was not settled,
+    /// and there is room.
+    pub fn is_news(&self, ahead: Ahead, said: &str) -> bool {
+        let known = |it: &Finding| matches!(&it.matter, Matter::Ahead { of, what } if *of == ahead && (!it.settled || what == said));
+        !self.findings.values().any(known) && !self.is_full()
+    }
+
+    /// Whether there is no room for one more.
+    fn is_full(&self) -> bool {
+        self.findings.len() >= DEVICE_FINDINGS_MAX && !self.findings.values().any(|it| it.settled)
+    }
+
+    fn has_open(&self) -> bool {
         self.findings.values().any(|finding| !finding.settled)
     }
 }
@@ -91,6 +136,20 @@ pub enum Command {
     },
     /// It sent a packet that its description does not allow.
     Find(Packet),
+    /// It is ahead of what the hub knows.
+    FindAhead {
+        /// In what.
+        of: Ahead,
+        /// What it showed or said.
+        what: String,
+    },
+    /// A person looked at a finding, and it is settled.
+    Settle {
+        /// Its number.
+        finding: u32,
+        /// Why.
+        why: String,
+    },
     /// Let it be.
     Release {
         /// Why.
@@ -125,6 +184,24 @@ pub enum Event {
         /// When.
         at: Millis,
     },
+    /// It is ahead of what the hub knows.
+    FoundAhead {
+        /// The finding's number.
+        finding: u32,
+        /// In what.
+        of: Ahead,
+        /// What it showed or said.
+        what: String,
+        /// When.
+        at: Millis,
+    },
+    /// A person looked at a finding, and it is settled.
+    Settled {
+        /// The finding's number.
+        finding: u32,
+        /// Why.
+        why: String,
+    },
     /// It is held back no more.
     Released {
         /// Why.
@@ -144,6 +221,12 @@ pub enum Refusal {
     Held(Level),
     /// It is not held.
     NotHeld,
+    /// There is no such finding (any more).
+    Unknown(u32),
+    /// Findings of packets end with the device's release.
+    OfPacket,
+    /// It is settled.
+    Settled,
 }
 
 impl Reason for Refusal {
@@ -151,11 +234,17 @@ impl Reason for Refusal {
         match self {
             Refusal::Held(_) => "already-held",
             Refusal::NotHeld => "not-held",
+            Refusal::Unknown(_) => "finding-unknown",
+            Refusal::OfPacket => "finding-of-packet",
+            Refusal::Settled => "finding-settled",
         }
     }
 
     fn sort(&self) -> Sort {
-        Sort::Conflict
+        match self {
+            Refusal::Unknown(_) => Sort::NotFound,
+            _ => Sort::Conflict,
+        }
     }
 }
 
@@ -164,6 +253,13 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::Held(level) => write!(f, "the device is held at {level} already"),
             Refusal::NotHeld => f.write_str("the device is not held back; there is nothing to release"),
+            Refusal::Unknown(finding) => {
+                write!(f, "the device has no finding {finding}; `finding list` shows them")
+            }
+            Refusal::OfPacket => f.write_str(
+                "findings of packets are settled when their device is let be: `quarantine release`",
+            ),
+            Refusal::Settled => f.write_str("the finding is settled already"),
         }
     }
 }
@@ -179,7 +275,17 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
         Command::Find(packet) => Ok(find(state, packet, now)),
         Command::Release { .. } if state.level.is_none() => Err(Refusal::NotHeld),
         Command::Release { why } => Ok(vec![Event::Released { why }]),
-        Command::End { .. } if state.level.is_none() && !state.is_outside_description() => Ok(vec![]),
+        Command::FindAhead { of, what } if state.is_news(of, &what) => {
+            Ok(vec![Event::FoundAhead { finding: state.newest + 1, of, what, at: now }])
+        }
+        Command::FindAhead { .. } => Ok(vec![]),
+        Command::Settle { finding, why } => match state.findings.get(&finding) {
+            None => Err(Refusal::Unknown(finding)),
+            Some(known) if known.is_of_packet() => Err(Refusal::OfPacket),
+            Some(known) if known.settled => Err(Refusal::Settled),
+            Some(_) => Ok(vec![Event::Settled { finding, why }]),
+        },
+        Command::End { .. } if state.level.is_none() && !state.has_open() => Ok(vec![]),
         Command::End { why } => Ok(vec![Event::Ended { why }]),
     }
 }
@@ -192,8 +298,7 @@ fn find(state: &State, packet: Packet, now: Millis) -> Vec<Event> {
         why: format!("it sent what its description does not allow: {}", packet.what),
         at: now,
     });
-    let full = state.findings.len() >= DEVICE_FINDINGS_MAX && !state.findings.values().any(|it| it.settled);
-    let found = (state.open(&packet).is_none() && !full).then(|| Event::Found {
+    let found = (state.open(&packet).is_none() && !state.is_full()).then(|| Event::Found {
         finding: state.newest + 1,
         packet,
         at: now,
@@ -208,16 +313,30 @@ pub fn apply(state: &mut State, event: &Event) {
             (state.level, state.why, state.since) = (Some(*level), why.clone(), *at);
         }
         Event::Found { finding, packet, at } => {
-            let found = Finding { packet: packet.clone(), at: *at, settled: false };
-            state.findings.insert(*finding, found);
-            state.newest = *finding;
-            forget(state);
+            add(state, *finding, Matter::Packet(packet.clone()), *at);
         }
-        Event::Released { .. } | Event::Ended { .. } => {
+        Event::FoundAhead { finding, of, what, at } => {
+            add(state, *finding, Matter::Ahead { of: *of, what: what.clone() }, *at);
+        }
+        Event::Settled { finding, .. } => {
+            state.findings.entry(*finding).and_modify(|finding| finding.settled = true);
+        }
+        Event::Released { .. } => {
+            (state.level, state.why, state.since) = (None, String::new(), Millis(0));
+            let of_packets = state.findings.values_mut().filter(|finding| finding.is_of_packet());
+            of_packets.for_each(|finding| finding.settled = true);
+        }
+        Event::Ended { .. } => {
             (state.level, state.why, state.since) = (None, String::new(), Millis(0));
             state.findings.values_mut().for_each(|finding| finding.settled = true);
         }
     }
+}
+
+fn add(state: &mut State, number: u32, matter: Matter, at: Millis) {
+    state.findings.insert(number, Finding { matter, at, settled: false });
+    state.newest = number;
+    forget(state);
 }
 
 /// The oldest that is settled makes room.

@@ -16,6 +16,7 @@ pub const SCRIPTS: &[Script] = &[Script {
         refuses("quarantine observe", r#"{"device":"A1","packet":"00"}"#, "not-at-work"),
         refuses("quarantine observe", r#"{"device":"A1","packet":"0"}"#, "bad-arguments"),
         refuses("finding show", r#"{"device":"A1","finding":1}"#, "finding-unknown"),
+        refuses("finding settle", r#"{"device":"A1","finding":1,"why":"seen"}"#, "finding-unknown"),
         answers("finding list", "{}", r#"{"items":[]}"#),
         answers("finding list", r#"{"settled":true}"#, r#"{"items":[]}"#),
         refuses("finding list", r#"{"limit":0}"#, "limit-out-of-range"),

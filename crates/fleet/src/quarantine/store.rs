@@ -1,6 +1,6 @@
 //! Rows of quarantine, and of findings.
 use super::Quarantine;
-use super::rules::{self, Finding, Packet, State};
+use super::rules::{self, Ahead, Finding, Matter, Packet, State};
 use crate::room::{Change, Room, Subject};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, many, one};
@@ -24,8 +24,12 @@ CREATE INDEX finding_settled ON finding (organisation, settled, device, number);
 }];
 
 fn finding(row: &Row) -> Result<(u32, Finding), Fault> {
-    let packet = Packet { by: row.text(1)?.into(), what: row.text(2)?.into(), plan: row.text(3)?.into() };
-    let found = Finding { packet, at: Millis(row.int(4)?), settled: row.int(5)? == 1 };
+    let (by, what) = (row.text(1)?.to_owned(), row.text(2)?.to_owned());
+    let matter = match by.parse::<Ahead>() {
+        Ok(of) => Matter::Ahead { of, what },
+        Err(_) => Matter::Packet(Packet { by, what, plan: row.text(3)?.into() }),
+    };
+    let found = Finding { matter, at: Millis(row.int(4)?), settled: row.int(5)? == 1 };
     Ok((small(row.int(0)?)?, found))
 }
 
@@ -75,7 +79,7 @@ pub fn finding_list(
     )
 }
 
-/// Whether a device has an open finding.
+/// Whether a device has an open finding of a packet.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -83,7 +87,8 @@ pub fn is_outside_description(tx: &mut dyn Tx, subject: &Subject) -> Result<bool
     let open = one(
         tx,
         "SELECT number FROM finding \
-         WHERE organisation = $1 AND site = $2 AND device = $3 AND settled = 0 LIMIT 1",
+         WHERE organisation = $1 AND site = $2 AND device = $3 AND settled = 0 \
+         AND decided_by NOT LIKE 'ahead-of-state/%' LIMIT 1",
         &subject.key(),
         |row| row.int(0),
     )?;
@@ -91,12 +96,16 @@ pub fn is_outside_description(tx: &mut dyn Tx, subject: &Subject) -> Result<bool
 }
 
 fn finding_save(tx: &mut dyn Tx, subject: &Subject, number: u32, found: &Finding) -> Result<(), Fault> {
-    let Finding { packet: Packet { by, what, plan }, at, settled } = found;
+    let Finding { matter, at, settled } = found;
+    let (by, what, plan) = match matter {
+        Matter::Packet(Packet { by, what, plan }) => (by.as_str(), what, plan.as_str()),
+        Matter::Ahead { of, what } => (of.as_str(), what, ""),
+    };
     let row = [
         i64::from(number).into(),
-        by.as_str().into(),
+        by.into(),
         what.as_str().into(),
-        plan.as_str().into(),
+        plan.into(),
         at.0.into(),
         i64::from(*settled).into(),
     ];

@@ -1,5 +1,5 @@
 //! The rules by table and property, words for packets, and a kept sample of every stored event.
-use super::rules::{Command, Event, Level, Packet, State, apply, decide};
+use super::rules::{Ahead, Command, Event, Level, Matter, Packet, State, apply, decide};
 use super::traffic::{explained, what};
 use crate::limits::DEVICE_FINDINGS_MAX;
 use crate::room::Reason;
@@ -13,6 +13,14 @@ fn hold(level: Level) -> Command {
 
 fn find(what: &str) -> Command {
     Command::Find(Packet { by: "default/from-device".into(), what: what.into(), plan: "p".into() })
+}
+
+fn ahead(what: &str) -> Command {
+    Command::FindAhead { of: Ahead::Firmware, what: what.into() }
+}
+
+fn settle(finding: u32) -> Command {
+    Command::Settle { finding, why: "seen".into() }
 }
 
 fn release() -> Command {
@@ -64,6 +72,22 @@ fn a_finding_holds_who_was_let_be() {
 }
 
 #[test]
+fn who_is_ahead_is_a_finding_and_is_let_be() {
+    let certificate = Command::FindAhead { of: Ahead::Certificate, what: "one".into() };
+    check(vec![ahead("2")], Ok("- +"));
+    check(vec![ahead("2"), ahead("2"), ahead("3")], Ok("- +"));
+    check(vec![ahead("2"), certificate], Ok("- ++"));
+    check(vec![ahead("2"), settle(1), ahead("2")], Ok("- -"));
+    check(vec![ahead("2"), settle(1), ahead("3")], Ok("- -+"));
+    check(vec![ahead("2"), settle(1), settle(1)], Err("finding-settled"));
+    check(vec![settle(1)], Err("finding-unknown"));
+    check(vec![find("a"), settle(1)], Err("finding-of-packet"));
+    // Letting it be says nothing of what it has.
+    check(vec![ahead("2"), find("a"), release()], Ok("- +-"));
+    check(vec![ahead("2"), end()], Ok("- -"));
+}
+
+#[test]
 fn a_flood_of_packets_fills_no_journal() {
     let mut state = State::default();
     let mut events = 0;
@@ -78,7 +102,7 @@ fn a_flood_of_packets_fills_no_journal() {
         apply(&mut state, &event);
     }
     assert_eq!(state.findings.len(), DEVICE_FINDINGS_MAX, "the oldest settled one made room");
-    assert!(!state.findings.contains_key(&1) && state.is_outside_description());
+    assert!(!state.findings.contains_key(&1) && is_outside_description(&state));
 }
 
 #[test]
@@ -111,18 +135,31 @@ fn verdicts_have_words() {
 const STORED: &[&str] = &[
     r#"{"event":"held","level":"update-only","why":"odd","at":7}"#,
     r#"{"event":"found","finding":1,"packet":{"by":"default/from-device","what":"ARP","plan":"p"},"at":7}"#,
+    r#"{"event":"found-ahead","finding":1,"of":"ahead-of-state/firmware","what":"2 over 1","at":7}"#,
+    r#"{"event":"settled","finding":1,"why":"seen"}"#,
     r#"{"event":"released","why":"well"}"#,
     r#"{"event":"ended","why":"retired"}"#,
 ];
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Quarantine>(STORED, 4);
+    crate::audit::tests::stored_events::<super::Quarantine>(STORED, 6);
+}
+
+fn is_outside_description(state: &State) -> bool {
+    state.findings.values().any(|it| !it.settled && matches!(it.matter, Matter::Packet(_)))
 }
 
 fn command() -> impl Strategy<Value = Command> {
     let level = proptest::sample::select(Level::ALL);
-    prop_oneof![level.prop_map(hold), "[a-c]".prop_map(|what| find(&what)), Just(release()), Just(end())]
+    prop_oneof![
+        level.prop_map(hold),
+        "[a-c]".prop_map(|what| find(&what)),
+        "[a-c]".prop_map(|what| ahead(&what)),
+        (0..20u32).prop_map(settle),
+        Just(release()),
+        Just(end()),
+    ]
 }
 
 proptest! {
@@ -134,7 +171,7 @@ proptest! {
             for event in decide(&state, command, Millis(0)).unwrap_or_default() {
                 apply(&mut state, &event);
             }
-            prop_assert!(state.level.is_some() || !state.is_outside_description());
+            prop_assert!(state.level.is_some() || !is_outside_description(&state));
             prop_assert!(state.findings.len() <= DEVICE_FINDINGS_MAX);
         }
     }

@@ -1,6 +1,6 @@
 //! What the faces show and ask of quarantine.
 use super::Quarantine;
-use super::rules::{Command, Finding, Level, Packet, State};
+use super::rules::{Ahead, Command, Finding, Level, Matter, Packet, State};
 use super::store::finding_list;
 use super::traffic::{explained, what};
 use crate::access::view::{Side, judged, new_flow};
@@ -181,17 +181,18 @@ pub struct FindingView {
     pub name: String,
     /// The finding's number, counted for each device.
     pub finding: u32,
-    /// What it sent.
+    /// What it sent, showed or said.
     pub what: String,
-    /// Why that is a finding.
+    /// Why that is a finding, and what a person may do.
     pub explanation: String,
-    /// What drops it: an entry of the plan, or a default.
+    /// What drops a packet: an entry of the plan, or a default; `ahead-of-state/...` for what the hub does
+    /// not know.
     pub by: String,
-    /// SHA-256 of the plan that says so.
+    /// SHA-256 of the plan that says so; empty when it is not about a packet.
     pub plan: String,
     /// When it was first seen.
     pub at: Shown,
-    /// The device was released since.
+    /// The device was released since, or a person settled it.
     pub settled: bool,
     /// The device's id.
     pub device: String,
@@ -199,12 +200,19 @@ pub struct FindingView {
 
 fn shown(cx: &mut Cx, subject: Subject, number: u32, found: Finding) -> Result<FindingView, Refusal> {
     let (device, _) = device::Device::load(cx.tx, &subject)?.unwrap_or_default();
-    let Finding { packet: Packet { by, what, plan }, at, settled } = found;
+    let Finding { matter, at, settled } = found;
+    let (by, what, plan, explanation) = match matter {
+        Matter::Packet(Packet { by, what, plan }) => {
+            let explanation = explained(&by);
+            (by, what, plan, explanation)
+        }
+        Matter::Ahead { of, what } => (of.to_string(), what, String::new(), may_do(of).into()),
+    };
     Ok(FindingView {
         name: device.identity.name,
         finding: number,
         what,
-        explanation: explained(&by),
+        explanation,
         by,
         plan,
         at: Shown(at),
@@ -213,7 +221,30 @@ fn shown(cx: &mut Cx, subject: Subject, number: u32, found: Finding) -> Result<F
     })
 }
 
-/// List what people should look at: packets that descriptions do not allow
+/// Why being ahead is a finding, and what a person may do.
+fn may_do(of: Ahead) -> &'static str {
+    match of {
+        Ahead::Certificate => {
+            "this domain's authority signed the certificate, and the hub does not know it: it was restored \
+             from a backup (`restoration list`). Where a rule admits the devices of its maker it is adopted; \
+             else `onboarding adopt` does that, and `onboarding revoke` ends it. A device that the hub has never \
+             heard of joins anew with its IDevID. What the hub revoked in that time it has forgotten too: \
+             revoke it again"
+        }
+        Ahead::Configuration => {
+            "the hub was restored from a backup, or another hub told the device what to do. Its configuration \
+             stays as it is: `configuration show` says what it has, `configuration backup` keeps that, \
+             `configuration restore` gives it what the hub knows"
+        }
+        Ahead::Firmware => {
+            "the hub was restored from a backup, or somebody else upgraded the device. `release fetch` \
+             makes the firmware known"
+        }
+    }
+}
+
+/// List what people should look at: packets that descriptions do not allow, and devices that are ahead of
+/// what the hub knows
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListFindings {
@@ -273,5 +304,34 @@ impl Operation for ShowFinding {
             Refusal::new(Sort::NotFound, "finding-unknown", detail)
         })?;
         shown(cx, subject, self.finding, found)
+    }
+}
+
+/// Settle a finding that was looked at; one of a packet ends with its device's release
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettleFinding {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+    /// The finding's number
+    #[schemars(example = &1)]
+    pub finding: u32,
+    /// Why, for whoever reads the journal later
+    #[schemars(example = &"it was enrolled on the day that was lost")]
+    pub why: Label,
+}
+
+impl Operation for SettleFinding {
+    const NAME: &'static str = "finding settle";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = QuarantineView;
+
+    fn run(&self, cx: &mut Cx) -> Result<QuarantineView, Refusal> {
+        let (subject, _) = device::find(cx, self.device.as_str())?;
+        let settle = Command::Settle { finding: self.finding, why: self.why.to_string() };
+        let state = cx.change::<Quarantine>(&subject, settle)?;
+        Ok(view(&subject, state))
     }
 }

@@ -1,6 +1,7 @@
 //! The program as its users meet it: processes, TLS, exit codes, pages in a browser.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
+mod ahead;
 mod api;
 mod backup;
 mod browser;

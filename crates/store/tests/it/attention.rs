@@ -46,8 +46,12 @@ impl Operation for Trouble {
         let signed = subject(&torn, "lumen", "https://maker.example/signed.json");
         let failure = description::Failure { code: "bad-signature".into(), why: "it is not signed".into() };
         cx.change::<Description>(&signed, description::Command::Fail(failure))?;
-        let says =
-            |digest: &str, not_kept| Configure::Report { digest: digest.into(), trial: false, not_kept };
+        let says = |digest: &str, not_kept| Configure::Report {
+            digest: digest.into(),
+            trial: false,
+            not_kept,
+            newest_order: 0,
+        };
         cx.change::<Configuration>(&drifted, says("aa", None))?;
         cx.change::<Configuration>(&drifted, Configure::Keep { digest: "aa".into() })?;
         cx.change::<Configuration>(&drifted, says("bb", None))?;

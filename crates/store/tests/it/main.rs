@@ -1,5 +1,6 @@
 //! The store on both engines. PostgreSQL is tested when `STEWARD_TEST_POSTGRES` says how to reach a
 //! database in which schemas may be made and dropped.
+mod ahead;
 mod attention;
 mod batches;
 mod blobs;

@@ -27,6 +27,9 @@ pub use firmware::{FirmwareNotKept, FirmwareReport, OrderReport, Progress, Runni
 pub const CHECK_IN_PATH: &str = "/steward/v1/check-in";
 /// Where a device fetches the image of a firmware that it was offered, by its SHA-256 in hexadecimal digits.
 pub const BLOBS_PATH: &str = "/steward/v1/blobs/";
+/// The first word of a 403: the hub does not know the LDevID (any more), and the device is to enrol again with
+/// its IDevID.
+pub const ENROL_AGAIN: &str = "enrol-again";
 /// Media type of both bodies.
 pub const MEDIA_TYPE: &str = "application/json";
 /// The version that is described here.

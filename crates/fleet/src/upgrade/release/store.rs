@@ -91,6 +91,22 @@ pub fn releases_wanted(
     )
 }
 
+/// The highest sequence number among the releases that are known of a device's maker; nothing when none is.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn newest_known(tx: &mut dyn Tx, device: &Subject) -> Result<Option<i64>, Fault> {
+    one(
+        tx,
+        "SELECT release.sequence_number FROM release JOIN device ON device.maker = release.maker \
+         AND device.organisation = release.organisation \
+         WHERE device.organisation = $1 AND device.site = $2 AND device.device = $3 AND release.phase = 'kept' \
+         ORDER BY release.sequence_number DESC LIMIT 1",
+        &device.key(),
+        |row| row.int(0),
+    )
+}
+
 /// Whether a blob is the image of a release.
 ///
 /// # Errors
