@@ -91,14 +91,21 @@ fn stdout_all(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// The members of an answer's type, in the order of their declaration.
+/// The members of an answer's type: those that are always there in the order of their declaration, then the
+/// others by name.
 fn names(schema: &Json) -> Vec<String> {
-    schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).map(String::from).collect()
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str);
+    let mut names: Vec<String> = required.map(String::from).collect();
+    let all = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name);
+    let others: Vec<String> = all.filter(|name| !names.contains(name)).cloned().collect();
+    names.extend(others);
+    names
 }
 
 fn lines(answer: &Json, names: &[String]) -> String {
     let width = names.iter().map(|name| name.len()).max().unwrap_or_default() + 1;
-    names.iter().fold(String::new(), |mut lines, name| {
+    let given = names.iter().filter(|name| answer.get(name.as_str()).is_some());
+    given.fold(String::new(), |mut lines, name| {
         let value = &answer[name];
         match value.as_array() {
             None => lines.push_str(&padded(&format!("{name}:"), width, &text(value))),
@@ -185,7 +192,7 @@ fn terminal_width() -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, lines, narrow, table, text, visible, widen};
+    use super::{cut, lines, names, narrow, table, text, visible, widen};
     use expect_test::{Expect, expect};
     use serde_json::json;
 
@@ -227,9 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_nothing_comes_last() {
+        let schema = json!({"properties": {"a": {}, "b": {}, "c": {}, "d": {}}, "required": ["d", "b"]});
+        assert_eq!(names(&schema), ["d", "b", "a", "c"]);
+    }
+
+    #[test]
     fn things_are_lines() {
         let answer = json!({"name": "lamp", "attention": "", "list": [{"id": 7}, {"id": 8}]});
-        let names = ["name", "attention", "list"].map(String::from);
+        let names = ["name", "attention", "list", "next"].map(String::from);
         expect![[r"
             name:      lamp
             attention:

@@ -121,7 +121,8 @@ pub fn verify(pem: &str, anchors: &[Certificate]) -> Result<Verified, RecordRefu
     if pem.len() > BIRTH_RECORD_PEM_BYTES_MAX {
         return Err(RecordRefused::NotPem);
     }
-    let (label, der) = der::pem::decode_vec(pem.as_bytes()).map_err(|_| RecordRefused::NotPem)?;
+    // Tools that write files end them with a line of their own.
+    let (label, der) = der::pem::decode_vec(pem.trim().as_bytes()).map_err(|_| RecordRefused::NotPem)?;
     if label != LABEL {
         return Err(RecordRefused::NotPem);
     }
