@@ -6,6 +6,8 @@
 mod agent;
 mod backup;
 mod blob;
+#[cfg(test)]
+mod book;
 mod call;
 mod cli;
 mod demo;
