@@ -76,8 +76,7 @@ fn shell_lines(text: &str) -> Vec<(usize, String)> {
 fn commands(line: &str) -> Vec<Vec<String>> {
     let (mut all, mut words) = (Vec::new(), Vec::new());
     let (mut word, mut quote, mut is_word) = (String::new(), None, false);
-    let mut letters = line.chars().peekable();
-    while let Some(letter) = letters.next() {
+    for letter in line.chars() {
         match (quote, letter) {
             (Some(end), _) if letter == end => quote = None,
             (Some(_), _) => word.push(letter),
