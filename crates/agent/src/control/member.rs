@@ -9,6 +9,7 @@ use wire::control::{
     self, Apply, ConfigurationReport, Desired, ENROL_AGAIN, FirmwareReport, OrderReport, Progress, Report,
 };
 use wire::digest::sha256;
+use wire::limits::CONTROL_NAMES_MAX;
 
 /// A device that has joined, and does what its hub wants.
 #[derive(Clone, Debug)]
@@ -297,6 +298,8 @@ impl Member {
         let named = [("firmware", offer.is_some()), ("restart", restart.is_some())];
         if self.firmware.is_none() {
             let named = named.into_iter().filter(|(_, is_asked)| *is_asked);
+            // A hub refuses a report that tells more: what has a meaning to it comes before the rest.
+            self.not_understood.truncate(CONTROL_NAMES_MAX.saturating_sub(named.clone().count()));
             self.not_understood.extend(named.map(|(name, _)| name.into()));
             return;
         }

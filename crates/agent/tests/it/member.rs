@@ -4,6 +4,7 @@ use agent::machine::{Answer, Moment, Timers};
 use std::collections::BTreeSet;
 use wire::control::{Apply, Desired, FirmwareReport, NotKept, OrderReport, Progress, Report};
 use wire::digest::sha256;
+use wire::limits::CONTROL_NAMES_MAX;
 use wire::retirement::Wipe;
 
 const OLD: &[u8] = br#"{"interval":60}"#;
@@ -349,6 +350,22 @@ fn what_a_hub_wants_beyond_us_is_told() {
     let report = Report::from_json(&report).expect("a report");
     assert_eq!(report.not_understood, ["dance", "song", "firmware", "restart"]);
     assert_eq!(report.configuration.document.as_deref(), Some(OLD));
+}
+
+/// However much it is: a report that no hub reads would be the device's last.
+#[test]
+fn of_very_much_beyond_us_a_part_is_told() {
+    let mut bench = Bench::new(None);
+    let (mut member, output) = bench.resume();
+    bench.step(&mut member, output);
+    let dances: String = (0..20).map(|it| format!(r#""dance-{it}":1,"#)).collect();
+    let body = format!(r#"{{{dances}"version":1,"firmware":"AA==","restart":1}}"#).into_bytes();
+    let answer = Answer { status: 200, body, ..Answer::default() };
+    let output = member.step(bench.moment(), Input::Answered(answer)).expect("taken");
+    let Output::Send(report) = output else { panic!("{output:?}") };
+    let report = Report::from_json(&report).expect("a report that a hub reads");
+    assert_eq!(report.not_understood.len(), CONTROL_NAMES_MAX);
+    assert!(["firmware", "restart"].iter().all(|name| report.not_understood.iter().any(|told| told == name)));
 }
 
 /// Who is told to wipe itself does nothing else that was wanted, and waits for nothing.
