@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::folder::Folder;
 use crate::{demo, licences, postgres, programs, usage_error};
 
 /// Devices of the hub that is asked.
@@ -41,7 +42,7 @@ fn house() -> Result<(), String> {
     println!("load at the start: {}", load.trim());
     licences::check()?;
     transitions()?;
-    let target = Folder::new("target")?;
+    let target = Folder::new("bench-target")?;
     let steward = build(&target.0)?;
     large_hub(&steward)?;
     for devices in [20, 200] {
@@ -89,25 +90,8 @@ fn transitions() -> Result<(), String> {
     Ok(())
 }
 
-/// A folder, removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("steward-bench-{}-{name}", std::process::id()));
-        fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn large_hub(steward: &Path) -> Result<(), String> {
-    let folder = Folder::new("hub")?;
+    let folder = Folder::new("bench-hub")?;
     let database = folder.0.join("state.db").display().to_string();
     programs::run(&mut bench(&["fill", &database, &DEVICES.to_string()]))?;
     let begin = Instant::now();

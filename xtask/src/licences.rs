@@ -50,7 +50,10 @@ pub fn check() -> Result<(), String> {
 }
 
 /// The target that this machine builds for.
-fn host() -> Result<String, String> {
+///
+/// # Errors
+/// `rustc` does not say.
+pub fn host() -> Result<String, String> {
     let version = programs::output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| "`rustc -vV` names no host".to_owned())

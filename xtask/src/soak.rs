@@ -1,9 +1,9 @@
-//! `cargo xtask soak`: what takes too long for every run. Kills, seeds, a large fleet.
+//! `cargo xtask soak`: what takes too long for every run. Kills, seeds, a large fleet, fuzzing.
 
 use std::process::ExitCode;
 
 use crate::tally::Tally;
-use crate::{demo, kills, postgres, programs, test, usage_error};
+use crate::{demo, fuzz, kills, postgres, programs, test, usage_error};
 
 /// Stories that are killed once each, when nobody says how many.
 const KILLS: usize = 50;
@@ -25,6 +25,7 @@ const MANY_DEVICES: u32 = 200;
 struct Options {
     kills: usize,
     seeds: u32,
+    fuzz_minutes: u32,
 }
 
 /// The word `soak`.
@@ -43,13 +44,14 @@ pub fn main(arguments: &[String]) -> ExitCode {
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { kills: KILLS, seeds: SEEDS };
+    let mut options = Options { kills: KILLS, seeds: SEEDS, fuzz_minutes: fuzz::MINUTES };
     for pair in arguments.chunks(2) {
         let number = pair.get(1).and_then(|number| number.parse::<u32>().ok());
         let number = number.ok_or_else(|| format!("{} needs a number", pair[0]))?;
         match pair[0].as_str() {
             "--kills" => options.kills = number as usize,
             "--seeds" => options.seeds = number,
+            "--fuzz-minutes" => options.fuzz_minutes = number,
             other => return Err(format!("soak does not know `{other}`")),
         }
     }
@@ -81,18 +83,26 @@ fn soak(options: &Options, tally: &mut Tally) -> Result<(), String> {
             Err(why) => tally.fail(format!("{devices} devices from seed {seed}: {why}")),
         }
     }
+    match fuzz::missing() {
+        _ if options.fuzz_minutes == 0 => {}
+        Some(missing) => tally.skip(format!("fuzz: {missing}")),
+        None => fuzz::all(options.fuzz_minutes, tally)?,
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{KILLS, Options, SEEDS, parse};
+    use super::{KILLS, Options, SEEDS, fuzz, parse};
 
     #[test]
     fn the_command_line_is_read() {
         let read = |line: &str| parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(read(""), Ok(Options { kills: KILLS, seeds: SEEDS }));
-        assert_eq!(read("--kills 3 --seeds 0"), Ok(Options { kills: 3, seeds: 0 }));
+        assert_eq!(read(""), Ok(Options { kills: KILLS, seeds: SEEDS, fuzz_minutes: fuzz::MINUTES }));
+        assert_eq!(
+            read("--kills 3 --seeds 0 --fuzz-minutes 1"),
+            Ok(Options { kills: 3, seeds: 0, fuzz_minutes: 1 })
+        );
         assert!(read("--kills").unwrap_err().contains("needs a number"));
         assert!(read("--devices 3").unwrap_err().contains("--devices"));
     }

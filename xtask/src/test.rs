@@ -51,6 +51,12 @@ const STEPS: &[Step] = &[
     Step { name: "format", what: "cargo fmt --check", when: When::Always, run: format },
     Step { name: "clippy", what: "cargo clippy, warnings are errors", when: When::Always, run: clippy },
     Step {
+        name: "fuzz targets",
+        what: "they are formed and compile, unlinked",
+        when: When::Whole,
+        run: fuzz_targets,
+    },
+    Step {
         name: "licences",
         what: "licences, number and duplicates of packages",
         when: When::Whole,
@@ -184,6 +190,16 @@ fn clippy(run: &mut Run) {
     run.check("clippy", programs::run(&mut command));
 }
 
+/// Nothing is run, and libFuzzer is not built: that needs a C++ compiler.
+fn fuzz_targets(run: &mut Run) {
+    let manifest = "--manifest-path=fuzz/Cargo.toml";
+    run.check("fuzz targets, format", programs::run(programs::cargo().args(["fmt", manifest, "--check"])));
+    let words = ["clippy", manifest, "--no-default-features", "--target-dir"];
+    let mut command = programs::cargo();
+    command.args(words).arg(target_folder()).args(["--", "-D", "warnings"]);
+    run.check("fuzz targets, clippy", programs::run(&mut command));
+}
+
 fn licences(run: &mut Run) {
     run.check("licences", licences::check());
 }
@@ -242,12 +258,16 @@ fn kill(run: &mut Run) {
     }
 }
 
+/// Where cargo builds.
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
+}
+
 /// Builds the program and returns its file.
 pub fn build_steward() -> Result<PathBuf, String> {
     programs::run(programs::cargo().args(["build", "-p", "steward"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let here = std::env::current_dir().map_err(|error| format!("there is no current folder: {error}"))?;
-    Ok(here.join(target).join("debug").join("steward"))
+    Ok(here.join(target_folder()).join("debug").join("steward"))
 }
 
 #[cfg(test)]

@@ -77,6 +77,11 @@ const ARROWS: &[Arrows] = &[
         may_import: &["wire", "io", "fleet", "store", "hub", "gate", "agent", "sim"],
         forbidden: &["rusqlite", "postgres", "axum"],
     },
+    Arrows {
+        name: "fuzz",
+        may_import: &["wire", "io", "fleet", "agent"],
+        forbidden: &["tokio", "hyper", "axum", "rusqlite", "postgres", "clap"],
+    },
     Arrows { name: "xtask", may_import: &[], forbidden: &["tokio", "hyper", "clap"] },
 ];
 
@@ -100,7 +105,8 @@ pub fn arrows(tree: &Tree) -> Vec<Finding> {
 }
 
 fn is_crate_manifest(path: &str) -> bool {
-    path == "xtask/Cargo.toml" || path.starts_with("crates/") && path.ends_with("/Cargo.toml")
+    matches!(path, "xtask/Cargo.toml" | "fuzz/Cargo.toml")
+        || path.starts_with("crates/") && path.ends_with("/Cargo.toml")
 }
 
 fn manifest_findings(file: &TextFile) -> Vec<Finding> {

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
 use crate::arrows;
-use crate::rules::{absences, leftovers, limits, rooms, tests, wording};
+use crate::rules::{absences, fuzzing, leftovers, limits, rooms, tests, wording};
 use crate::tree::{Finding, SourceFile, TextFile, Tree};
 
 /// How many of the longest functions and files are printed.
@@ -39,6 +39,8 @@ const RULES: &[(&str, Rule)] = &[
     ("notes_to_oneself", Rule::Text(leftovers::notes_to_oneself)),
     ("machine_paths", Rule::Text(leftovers::machine_paths)),
     ("ignored_tests", Rule::Source(tests::ignored_tests)),
+    ("targets_are_listed", Rule::Whole(fuzzing::targets_are_listed)),
+    ("readers_are_fuzzed", Rule::Whole(fuzzing::readers_are_fuzzed)),
     ("sleeping_tests", Rule::Source(tests::sleeping_tests)),
     ("one_test_binary", Rule::Whole(tests::one_test_binary)),
     ("rfc_references", Rule::Text(wording::rfc_references)),

@@ -1,6 +1,7 @@
 //! The tidy rules, by subject.
 
 pub mod absences;
+pub mod fuzzing;
 pub mod leftovers;
 pub mod limits;
 pub mod rooms;

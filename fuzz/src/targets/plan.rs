@@ -1,0 +1,14 @@
+//! An enforcement plan in canonical JSON.
+use fleet::access::explain::explain;
+use wire::plan::Plan;
+
+pub fn seeds() -> Vec<Vec<u8>> {
+    super::judge::seeds().iter().map(|seed| crate::pieces::Pieces(seed).cut().to_vec()).collect()
+}
+
+pub fn run(input: &[u8]) {
+    let Ok(plan) = Plan::from_json(input) else { return };
+    assert_eq!(plan.to_json().as_deref(), Ok(input), "a plan has one form");
+    assert_eq!(plan.digest().ok(), Some(wire::digest::hex(&wire::digest::sha256(input))));
+    let _ = explain(&plan);
+}
