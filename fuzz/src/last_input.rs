@@ -8,11 +8,13 @@ const VARIABLE: &str = "STEWARD_FUZZ_LAST_INPUT";
 
 static FILE: OnceLock<Option<File>> = OnceLock::new();
 
-/// Writes the input down.
+/// Writes the input down: its length in four octets, then the input. What stood there is written over and not
+/// cut off, which would cost more than most inputs do.
 pub fn keep(input: &[u8]) {
     let open = || File::create(std::env::var_os(VARIABLE)?).ok();
     if let Some(file) = FILE.get_or_init(open) {
-        let written = file.set_len(input.len() as u64).and_then(|()| file.write_all_at(input, 0));
+        let length = u32::try_from(input.len()).expect("an input is short");
+        let written = file.write_all_at(&[&length.to_be_bytes(), input].concat(), 0);
         written.expect("the folder of the last input takes it");
     }
 }

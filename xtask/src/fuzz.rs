@@ -240,7 +240,8 @@ fn fuzz(
         // It died before it could say on what: its stack ran over, or it was killed.
         None => {
             let kept = Path::new(CRASHES_FOLDER).join(format!("{}-last-{}", target.name, std::process::id()));
-            fs::copy(&last_input, &kept).map_err(|error| {
+            let written = kept_input(&last_input).and_then(|input| fs::write(&kept, input));
+            written.map_err(|error| {
                 format!("{}, and its last input is lost ({error})\n{}", said.status, said.last_words())
             })?;
             kept
@@ -248,6 +249,14 @@ fn fuzz(
     };
     let again = format!("cargo xtask fuzz {} --input {}", target.name, input.display());
     Err(format!("{}\n  kept:  {}\n  again: {again}", said.why(), input.display()))
+}
+
+/// What `fuzz/src/last_input.rs` wrote: a length in four octets, the input, and what is left of earlier ones.
+fn kept_input(path: &Path) -> std::io::Result<Vec<u8>> {
+    let bytes = fs::read(path)?;
+    let cut =
+        bytes.split_first_chunk().and_then(|(length, rest)| rest.get(..u32::from_be_bytes(*length) as usize));
+    Ok(cut.unwrap_or(&bytes).to_vec())
 }
 
 /// One input, once, with all that the target says of it.
