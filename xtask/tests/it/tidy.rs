@@ -41,6 +41,7 @@ const RULES: &[(&str, Rule)] = &[
     ("ignored_tests", Rule::Source(tests::ignored_tests)),
     ("targets_are_listed", Rule::Whole(fuzzing::targets_are_listed)),
     ("readers_are_fuzzed", Rule::Whole(fuzzing::readers_are_fuzzed)),
+    ("stored_events_are_fuzzed", Rule::Whole(fuzzing::stored_events_are_fuzzed)),
     ("sleeping_tests", Rule::Source(tests::sleeping_tests)),
     ("one_test_binary", Rule::Whole(tests::one_test_binary)),
     ("rfc_references", Rule::Text(wording::rfc_references)),

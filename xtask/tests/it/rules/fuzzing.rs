@@ -15,6 +15,12 @@ const TARGETS_FOLDER: &str = "fuzz/src/targets/";
 /// Where they are listed, in `targets! { ... }`.
 const LIST: &str = "fuzz/src/main.rs";
 
+/// Where the rooms are listed whose journal is folded.
+const ROOMS: &str = "crates/fleet/src/lib.rs";
+
+/// The target that folds stored events.
+const EVENTS: &str = "fuzz/src/targets/events.rs";
+
 /// How readers are called.
 const READERS: [&str; 7] = ["from_", "list_from_", "parse", "read_", "decode_", "verify", "check_"];
 
@@ -64,6 +70,21 @@ pub fn readers_are_fuzzed(tree: &Tree) -> Vec<Finding> {
             if !names.iter().any(|name| named.contains(name)) {
                 findings.push(file.finding(line, format!("{}: no fuzz target names it", names[0])));
             }
+        }
+    }
+    findings
+}
+
+/// Every room whose journal is folded is folded by the target of stored events.
+pub fn stored_events_are_fuzzed(tree: &Tree) -> Vec<Finding> {
+    let Some(rooms) = tree.texts.iter().find(|file| file.path == ROOMS) else { return Vec::new() };
+    let target = tree.text(EVENTS).unwrap_or_default();
+    let mut findings = Vec::new();
+    for (number, line) in rooms.lines() {
+        let Some((_, rest)) = line.split_once("fold::<") else { continue };
+        let room = rest.split('>').next().unwrap_or_default();
+        if !target.contains(&format!("fleet::{room},")) {
+            findings.push(Finding::new(&rooms.path, number, format!("{room}: {EVENTS} does not fold it")));
         }
     }
     findings
