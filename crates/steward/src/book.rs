@@ -5,6 +5,7 @@ use fleet::device::rules::Stage;
 use fleet::device::view::Condition;
 use fleet::discovery::rules::Assurance;
 use fleet::permission::Permission;
+use fleet::posture::attention::view as attention;
 use fleet::quarantine::rules::Level;
 use fleet::{control, upgrade};
 use std::collections::BTreeSet;
@@ -258,6 +259,7 @@ fn every_word_of_a_devices_life_is_explained() {
         .chain(Condition::ALL.iter().map(|word| word.as_str()))
         .chain(Assurance::ALL.iter().map(|word| word.as_str()))
         .chain(Level::ALL.iter().map(|word| word.as_str()))
+        .chain(attention::Kind::ALL.iter().map(|word| word.as_str()))
         .chain(Permission::ALL.iter().map(|word| word.as_str()))
         .chain(control::rules::Phase::ALL.iter().map(|word| word.as_str()))
         .chain(upgrade::rules::Phase::ALL.iter().map(|word| word.as_str()));
