@@ -125,16 +125,16 @@ impl Row {
 pub type Each<'a> = &'a mut dyn FnMut(Row) -> Result<(), Fault>;
 
 /// A transaction. One SQL text serves both engines: `$1` in order of first appearance, BIGINT, TEXT
-/// and BYTEA only, `ON CONFLICT`, `RETURNING`, and no arithmetic on a bare parameter (PostgreSQL
-/// would take it for a 4-byte integer).
+/// and BYTEA only, `ON CONFLICT`, and no arithmetic on a bare parameter (PostgreSQL would take it for
+/// a 4-byte integer).
 pub trait Tx {
-    /// Runs a statement; returns how many rows it touched.
+    /// Runs a statement that may change something; returns how many rows it touched.
     ///
     /// # Errors
     /// A [`Fault`] of the engine.
     fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault>;
 
-    /// Runs a query and hands each row to `each`.
+    /// Runs a query, which changes nothing, and hands each row to `each`.
     ///
     /// # Errors
     /// A [`Fault`] of the engine or of `each`.

@@ -2,6 +2,7 @@
 //! queues stand in `writer.rs`.
 use crate::engine::{Batch, Engine};
 use crate::refusals::{answer_not_kept, bad_key, caught, key_reused, lane_lost, wrong_door};
+use crate::watched::Watched;
 use fleet::account::confirm;
 use fleet::audit::rules::{Entry, Head, Link};
 use fleet::audit::store::{
@@ -122,8 +123,8 @@ fn held(tx: &mut dyn Tx, lane: i64) -> Result<Head, Fault> {
 }
 
 /// Commits `asks` together and answers each, in their order. A refused or failed command is undone
-/// and the others are kept. A batch that fails as a whole is repeated once, command by command.
-/// Whatever the answers say is on the disk when this returns.
+/// and the others are kept. A batch that fails as a whole is repeated with a mark before each command,
+/// and if that fails too, once, command by command. Whatever the answers say is on the disk when this returns.
 pub fn commit(
     engine: &mut dyn Engine,
     lane: &mut Lane,
@@ -150,7 +151,11 @@ pub(crate) fn commit_noting(
     asks: &[Ask],
     notes: &[Note],
 ) -> Vec<Outcome> {
-    let outcomes = match attempt(engine, frame, asks, notes) {
+    let mut tried = attempt(engine, frame, asks, notes, Marks::None);
+    if let Err(Failed::Repeat(_)) = tried {
+        tried = attempt(engine, frame, asks, notes, Marks::Each);
+    }
+    let outcomes = match tried {
         Ok(outcomes) => outcomes,
         Err(Failed::Repeat(_)) => {
             frame.lane.tally.retried_batches += 1;
@@ -162,8 +167,18 @@ pub(crate) fn commit_noting(
     outcomes
 }
 
+/// What a batch can undo.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    /// Only itself: a command that fails after it wrote spoils it. Marks cost as much as a short
+    /// command, and most commands that are refused have written nothing yet.
+    None,
+    /// Each of its commands.
+    Each,
+}
+
 fn alone(engine: &mut dyn Engine, frame: &mut Frame, ask: &Ask) -> Outcome {
-    match attempt(engine, frame, std::slice::from_ref(ask), &[]) {
+    match attempt(engine, frame, std::slice::from_ref(ask), &[], Marks::Each) {
         // One command has one outcome.
         Ok(mut outcomes) => outcomes.remove(0),
         Err(Failed::Repeat(why) | Failed::Refuse(why)) => Err(why),
@@ -191,6 +206,7 @@ fn attempt(
     frame: &mut Frame,
     asks: &[Ask],
     notes: &[Note],
+    marks: Marks,
 ) -> Result<Vec<Outcome>, Failed> {
     if frame.lane.standing == Standing::Lost {
         return Err(Failed::Refuse(lane_lost(frame.lane.head.lane)));
@@ -199,7 +215,7 @@ fn attempt(
     let committed = engine.batch(&mut |tx| {
         let draft = done.insert(Draft { head: frame.lane.head, links: Vec::new(), outcomes: Vec::new() });
         draft.head = frame.lane.settled(tx)?;
-        draft.fill(tx, frame, asks, notes)
+        draft.fill(tx, frame, asks, notes, marks)
     });
     match (committed, done) {
         (Ok(()), Some(draft)) => Ok(draft.kept(frame)),
@@ -234,10 +250,17 @@ struct Draft {
 }
 
 impl Draft {
-    fn fill(&mut self, tx: &mut dyn Batch, frame: &Frame, asks: &[Ask], notes: &[Note]) -> Result<(), Fault> {
+    fn fill(
+        &mut self,
+        tx: &mut dyn Batch,
+        frame: &Frame,
+        asks: &[Ask],
+        notes: &[Note],
+        marks: Marks,
+    ) -> Result<(), Fault> {
         let old = self.head;
         for ask in asks {
-            let outcome = command(tx, frame, ask)?.map(|(answer, entries)| {
+            let outcome = command(tx, frame, ask, marks)?.map(|(answer, entries)| {
                 let action = ask.permitted.row().name;
                 self.links
                     .extend(entries.into_iter().map(|entry| self.head.append(frame.now, action, entry)));
@@ -253,7 +276,7 @@ impl Draft {
         }
         // First the head: whoever has lost the lane waits and fails here, before the journal.
         lane_advance(tx, &old, &self.head)?;
-        self.links.iter().try_for_each(|link| journal_add(tx, link))
+        journal_add(tx, &self.links)
     }
 
     fn kept(self, frame: &mut Frame) -> Vec<Outcome> {
@@ -269,24 +292,31 @@ impl Draft {
     }
 }
 
-/// One command between a mark and its end. A fault means that the whole batch is lost.
+/// One command. A fault means that the whole batch is lost.
 fn command(
     tx: &mut dyn Batch,
     frame: &Frame,
     ask: &Ask,
+    marks: Marks,
 ) -> Result<Result<(Json, Vec<Entry>), Refusal>, Fault> {
     let name = ask.permitted.row().name;
     if !ask.permitted.writes() {
         return Ok(Err(wrong_door(name, "the writer")));
     }
-    tx.mark()?;
+    if marks == Marks::Each {
+        tx.mark()?;
+    }
+    let mut watched = Watched::new(tx);
     let done = caught(name, || {
-        let done = once(tx, frame, ask)?;
-        tx.keep()?;
+        let done = once(&mut watched, frame, ask)?;
+        watched.checked()?;
         Ok(done)
     });
-    if done.is_err() {
-        tx.back()?;
+    match (marks, &done) {
+        (Marks::None, Ok(_)) => {}
+        (Marks::None, Err(_)) => watched.untouched()?,
+        (Marks::Each, Ok(_)) => tx.keep()?,
+        (Marks::Each, Err(_)) => tx.back()?,
     }
     Ok(done)
 }

@@ -66,8 +66,7 @@ pub trait Batch: Tx {
     /// Keeps what was done since the mark.
     ///
     /// # Errors
-    /// The fault of the first statement since the mark that failed, though somebody went on after
-    /// it: PostgreSQL would keep nothing then, SQLite half. [`Batch::back`] may still help.
+    /// A [`Fault`] of the engine; then the whole transaction is lost.
     fn keep(&mut self) -> Result<(), Fault>;
 
     /// Keeps every other process from changing tables until this transaction ends.

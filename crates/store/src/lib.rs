@@ -15,6 +15,7 @@ mod postgres;
 mod readers;
 mod refusals;
 mod sqlite;
+mod watched;
 mod writer;
 
 pub use commit::{Ask, Lane, Outcome, Tally, commit, run_read};

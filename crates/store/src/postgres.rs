@@ -87,8 +87,6 @@ struct Link {
     prepared: HashMap<&'static str, Statement>,
     /// Transactions begun.
     begun: u64,
-    /// The first statement since the mark that failed.
-    failed: Option<Fault>,
 }
 
 impl Link {
@@ -96,7 +94,7 @@ impl Link {
         let unavailable = |e: Error| Fault::new(FaultKind::Unavailable, words(&e));
         let mut client = config.connect(NoTls).map_err(unavailable)?;
         client.batch_execute(WAIT_FOR_THE_DISK).map_err(unavailable)?;
-        Ok(Link { client, prepared: HashMap::new(), begun: 0, failed: None })
+        Ok(Link { client, prepared: HashMap::new(), begun: 0 })
     }
 
     /// Begins a transaction. As often as their number doubles, the server is told to plan anew: a plan
@@ -119,14 +117,16 @@ impl Link {
         self.prepared.insert(sql, statement.clone());
         Ok(statement)
     }
+}
 
-    fn prepared_exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault> {
+impl Tx for Link {
+    fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault> {
         let statement = self.statement(sql)?;
         let args: Vec<Arg> = args.iter().map(Arg).collect();
         self.client.execute(&statement, &references(&args)).map_err(fault)
     }
 
-    fn prepared_rows(&mut self, sql: &'static str, args: &[Value], each: Each) -> Result<(), Fault> {
+    fn rows(&mut self, sql: &'static str, args: &[Value], each: Each) -> Result<(), Fault> {
         let statement = self.statement(sql)?;
         let args: Vec<Arg> = args.iter().map(Arg).collect();
         for row in self.client.query(&statement, &references(&args)).map_err(fault)? {
@@ -135,43 +135,19 @@ impl Link {
         }
         Ok(())
     }
-
-    fn noticed<T>(&mut self, done: Result<T, Fault>) -> Result<T, Fault> {
-        if let Err(why) = &done {
-            self.failed.get_or_insert_with(|| why.clone());
-        }
-        done
-    }
-}
-
-impl Tx for Link {
-    fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault> {
-        let done = self.prepared_exec(sql, args);
-        self.noticed(done)
-    }
-
-    fn rows(&mut self, sql: &'static str, args: &[Value], each: Each) -> Result<(), Fault> {
-        let done = self.prepared_rows(sql, args, each);
-        self.noticed(done)
-    }
 }
 
 impl Batch for Link {
     fn mark(&mut self) -> Result<(), Fault> {
-        self.failed = None;
         self.run("SAVEPOINT command")
     }
 
     fn back(&mut self) -> Result<(), Fault> {
-        self.failed = None;
         self.run("ROLLBACK TO command; RELEASE command")
     }
 
     fn keep(&mut self) -> Result<(), Fault> {
-        match self.failed.take() {
-            Some(why) => Err(why),
-            None => self.run("RELEASE command"),
-        }
+        self.run("RELEASE command")
     }
 
     fn hold_tables(&mut self) -> Result<(), Fault> {

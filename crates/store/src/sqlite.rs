@@ -97,17 +97,15 @@ struct Link {
     /// Why SQLite ended the transaction by itself, as it may when the disk is full. What followed
     /// would otherwise be committed statement by statement.
     ended: Option<Fault>,
-    /// The first statement since the mark that failed.
-    failed: Option<Fault>,
 }
 
 impl Link {
     fn new(connection: Connection) -> Self {
-        Link { connection, ended: None, failed: None }
+        Link { connection, ended: None }
     }
 
     fn begin(&mut self, sql: &str) -> Result<(), Fault> {
-        (self.ended, self.failed) = (None, None);
+        self.ended = None;
         self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(fault)
     }
 
@@ -122,11 +120,10 @@ impl Link {
             return Err(why.clone());
         }
         let done = work(&self.connection);
-        if let Err(why) = &done {
-            self.failed.get_or_insert_with(|| why.clone());
-            if self.connection.is_autocommit() {
-                self.ended = Some(why.clone());
-            }
+        if let Err(why) = &done
+            && self.connection.is_autocommit()
+        {
+            self.ended = Some(why.clone());
         }
         done
     }
@@ -157,21 +154,16 @@ impl Tx for Link {
 
 impl Batch for Link {
     fn mark(&mut self) -> Result<(), Fault> {
-        self.failed = None;
         self.exec("SAVEPOINT command", &[]).map(drop)
     }
 
     fn back(&mut self) -> Result<(), Fault> {
-        self.failed = None;
         self.exec("ROLLBACK TO command", &[])?;
         self.exec("RELEASE command", &[]).map(drop)
     }
 
     fn keep(&mut self) -> Result<(), Fault> {
-        match self.failed.take() {
-            Some(why) => Err(why),
-            None => self.exec("RELEASE command", &[]).map(drop),
-        }
+        self.exec("RELEASE command", &[]).map(drop)
     }
 
     fn hold_tables(&mut self) -> Result<(), Fault> {

@@ -3,6 +3,7 @@ use super::rules::{Checkpoint, Entry, Head, Link};
 use crate::room::Subject;
 use crate::time::Millis;
 use crate::tx::{Fault, FaultKind, Migration, Row, Tx, Value, many, one};
+use std::sync::LazyLock;
 
 /// The tables of this room.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -77,13 +78,45 @@ pub fn lane_advance(tx: &mut dyn Tx, old: &Head, new: &Head) -> Result<(), Fault
     }
 }
 
-/// Adds an entry to the journal.
+/// Columns of an entry.
+const ENTRY_COLUMNS: usize = 12;
+
+/// Entries that one statement adds. One of them is one round trip to a server.
+const ENTRIES: [usize; 3] = [64, 8, 1];
+
+/// The statement for each of [`ENTRIES`].
+static JOURNAL_ADD: LazyLock<[String; 3]> = LazyLock::new(|| {
+    ENTRIES.map(|entries| {
+        let row = |entry| {
+            let parameters = (1..=ENTRY_COLUMNS).map(|column| format!("${}", entry * ENTRY_COLUMNS + column));
+            format!("({})", parameters.collect::<Vec<_>>().join(", "))
+        };
+        format!(
+            "INSERT INTO journal (lane, seq, at, action, actor, room, organisation, site, subject, version, detail, \
+             hash) VALUES {}",
+            (0..entries).map(row).collect::<Vec<_>>().join(", ")
+        )
+    })
+});
+
+/// Adds entries to the journal.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
-pub fn journal_add(tx: &mut dyn Tx, link: &Link) -> Result<(), Fault> {
+pub fn journal_add(tx: &mut dyn Tx, mut links: &[Link]) -> Result<(), Fault> {
+    for (entries, sql) in ENTRIES.into_iter().zip(&*JOURNAL_ADD) {
+        while let Some((now, later)) = links.split_at_checked(entries) {
+            let args: Vec<Value> = now.iter().flat_map(columns).collect();
+            tx.exec(sql, &args)?;
+            links = later;
+        }
+    }
+    Ok(())
+}
+
+fn columns(link: &Link) -> [Value; ENTRY_COLUMNS] {
     let Entry { actor, room, subject, version, detail } = &link.entry;
-    let args: [Value; 12] = [
+    [
         link.lane.into(),
         link.seq.into(),
         link.at.0.into(),
@@ -96,13 +129,7 @@ pub fn journal_add(tx: &mut dyn Tx, link: &Link) -> Result<(), Fault> {
         (*version).into(),
         detail.as_str().into(),
         link.hash[..].into(),
-    ];
-    tx.exec(
-        "INSERT INTO journal (lane, seq, at, action, actor, room, organisation, site, subject, version, detail, hash) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        &args,
-    )?;
-    Ok(())
+    ]
 }
 
 /// The entries of a lane after `seq`, oldest first.

@@ -187,7 +187,7 @@ const DAMAGES: &[Damage] = &[
             let add = |tx: &mut dyn Tx| {
                 let mut link = journal_walk(tx, 1, 0, 500)?.pop().unwrap();
                 link.seq += 1;
-                journal_add(tx, &link)
+                journal_add(tx, &[link])
             };
             world.maker.desk.tamper(add).unwrap();
         },
@@ -199,7 +199,7 @@ const DAMAGES: &[Damage] = &[
             let add = |tx: &mut dyn Tx| {
                 let mut link = journal_walk(tx, 1, 0, 500)?.pop().unwrap();
                 link.seq += 1;
-                journal_add(tx, &link)
+                journal_add(tx, &[link])
             };
             world.hub.desk.tamper(add).unwrap();
         },

@@ -200,6 +200,6 @@ fn append(tx: &mut dyn Tx, subject: &Subject, detail: &str) -> Result<(), Fault>
     };
     let mut new = old;
     let link = new.append(Millis(io::clock::now_millis()), "device retire", entry);
-    journal_add(tx, &link)?;
+    journal_add(tx, &[link])?;
     lane_advance(tx, &old, &new)
 }

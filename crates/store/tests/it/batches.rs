@@ -58,6 +58,20 @@ fn a_batch_of_refusals_alone_leaves_the_journal_as_it_is() {
     });
 }
 
+#[test]
+fn a_batch_of_any_size_is_journalled_whole() {
+    on_both("batches of all sizes", |world| {
+        let mut writer = world.writer();
+        for size in [1, 7, 8, 9, 63, 64] {
+            let before = writer.lane.tally().entries;
+            let asks: Vec<Ask> = (0..size).map(|i| expect_device(&format!("{size}-{i}"))).collect();
+            assert!(writer.commit(&asks).iter().all(Result::is_ok));
+            assert_eq!(writer.lane.tally().entries, before + size, "{size}");
+        }
+        writer.sound();
+    });
+}
+
 /// An engine whose transactions fail at their end.
 struct Failing {
     engine: Box<dyn Engine>,
@@ -93,10 +107,12 @@ impl Engine for Failing {
     }
 }
 
-/// Commits a good, a bad and a good command while transactions end as `ends` says, then one more.
+/// Commits a good, a bad and a good command while transactions end as `ends` says, then one more. The
+/// first transaction has no marks, and the bad command spoils it.
 fn check(world: &World, ends: &[End], codes: [&str; 3], kept: &[&str], retried_batches: u64) {
     let Writer { engine, lane, now, env } = world.writer();
-    let engine = Box::new(Failing { engine, ends: ends.into() });
+    let ends = [&[End::Well], ends].concat();
+    let engine = Box::new(Failing { engine, ends });
     let mut writer = Writer { engine, lane, now, env };
     let asks = [then("a", Then::Nothing), then("b", Then::Panic), then("c", Then::Nothing)];
     let outcomes = writer.commit(&asks);
@@ -143,5 +159,19 @@ fn a_repeated_command_draws_the_same() {
             Writer { engine, lane, now, env }.commit(&[ask]).remove(0).expect("an id")
         };
         assert_eq!(id(&[]), id(&[End::Undone(FaultKind::Conflict)]));
+    });
+}
+
+#[test]
+fn what_is_refused_before_it_wrote_does_not_spoil_its_batch() {
+    on_both("a refusal that wrote nothing", |world| {
+        let Writer { engine, lane, now, env } = world.writer();
+        let engine = Box::new(Failing { engine, ends: vec![End::Well, End::Undone(FaultKind::DiskFull)] });
+        let mut writer = Writer { engine, lane, now, env };
+        let outcomes = writer.commit(&[expect_device("a"), expect_device("a"), expect_device("b")]);
+        // A second transaction would meet the full disk.
+        assert_eq!(outcomes.iter().map(code).collect::<Vec<_>>(), ["", "device-known", ""]);
+        let tally = Tally { commands: 3, refusals: 1, batches: 1, entries: 2, ..Tally::default() };
+        assert_eq!(writer.lane.tally(), tally);
     });
 }
