@@ -78,12 +78,13 @@ fn transitions() -> Result<(), String> {
     for line in programs::output(&mut command)?.lines() {
         let figure: Value = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
         println!(
-            "journalled transitions, {}, batches of {}: {}/s; bare inserts {}/s; ratio {} (n={})",
+            "journalled transitions, {}, batches of {}: {}/s; bare inserts {}/s; ratio {} (medians of {} turns, n={})",
             figure["engine"].as_str().unwrap_or_default(),
             figure["batch"],
             figure["transitions_per_s"],
             figure["bare_inserts_per_s"],
             figure["ratio"],
+            figure["rounds"],
             figure["n"],
         );
     }

@@ -1,8 +1,11 @@
 //! How many journalled transitions a second an engine takes, beside bare inserts by the same driver.
 //!
 //! `transitions` measures SQLite, and PostgreSQL where `STEWARD_BENCH_POSTGRES` says how to reach an empty
-//! database; it prints one JSON line each. `transitions fill FILE N` fills a new database with N devices, for
-//! whoever measures a hub. `cargo xtask bench house` calls both.
+//! database; it prints one JSON line each. Both sides take turns, so that whatever else the machine does
+//! meets both; the figures are medians of the rounds, the ratio of the pairs. What is asked is parsed and
+//! permitted before the clock runs: that is a hub's own work, on other threads than the writer's.
+//! `transitions fill FILE N` fills a new database with N devices, for whoever measures a hub.
+//! `cargo xtask bench house` calls both.
 use fleet::operation::Call;
 use fleet::permission::Session;
 use fleet::room::Env;
@@ -10,14 +13,18 @@ use fleet::text::Slug;
 use fleet::time::Millis;
 use serde_json::json;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::{Ask, Engine, Lane, Place, commit};
 
-/// Transitions of each measurement with one command a batch, and with a full one.
-const SINGLE: usize = 1_000;
-const BATCHED: usize = 32_000;
+/// Turns of each measurement. An odd number has a median.
+const ROUNDS: usize = 15;
+/// Transitions of a turn with one command a batch, and with full ones.
+const SINGLE: usize = 100;
+const BATCHED: usize = 3_200;
 /// Commands of a full batch.
 const FULL: usize = store::limits::BATCH_COMMANDS_MAX;
+/// When a measurement begins, for the rules. Their clock goes on, so that new ids grow as they do in a hub.
+const BEGUN: i64 = 1_795_349_461_000;
 /// What a bare insert holds: about as much as a journal entry.
 const TEXT: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\
                     0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -36,29 +43,55 @@ fn main() -> Result<(), Failed> {
 
 fn measure() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
+    let files =
+        |batch| (folder.path().join(format!("{batch}.db")), folder.path().join(format!("bare-{batch}.db")));
     for (batch, number) in [(1, SINGLE), (FULL, BATCHED)] {
-        let ours = transitions(Place::Sqlite(folder.path().join(format!("{batch}.db"))), batch, number)?;
-        let bare = sqlite(&folder.path().join(format!("bare-{batch}.db")), batch, number)?;
-        print("sqlite", batch, number, ours, bare);
+        let (ours, bare) = files(batch);
+        let writer = Writer::open(&Place::Sqlite(ours), batch)?;
+        turns("sqlite", batch, number, writer, Sqlite::open(&bare)?)?;
     }
     let Ok(config) = std::env::var("STEWARD_BENCH_POSTGRES") else { return Ok(()) };
     for (batch, number) in [(1, SINGLE), (FULL, BATCHED)] {
-        let ours = transitions(Place::Postgres(config.clone()), batch, number)?;
-        print("postgresql", batch, number, ours, postgresql(&config, batch, number)?);
+        let writer = Writer::open(&Place::Postgres(config.clone()), batch)?;
+        turns("postgresql", batch, number, writer, Postgres::open(&config)?)?;
     }
     Ok(())
 }
 
-fn print(engine: &str, batch: usize, number: usize, ours: f64, bare: f64) {
-    println!(
-        "{}",
-        json!({"engine": engine, "batch": batch, "n": number, "transitions_per_s": ours.round(),
-               "bare_inserts_per_s": bare.round(), "ratio": (ours / bare * 100.0).round() / 100.0})
-    );
+/// Something that takes batches, and says how long it took.
+trait Taker {
+    fn take(&mut self, number: usize, batch: usize) -> Result<Duration, Failed>;
 }
 
-fn per_second(number: usize, begin: Instant) -> f64 {
-    number as f64 / begin.elapsed().as_secs_f64()
+fn turns(
+    engine: &str,
+    batch: usize,
+    number: usize,
+    mut ours: impl Taker,
+    mut bare: impl Taker,
+) -> Result<(), Failed> {
+    // What is prepared once is not measured.
+    ours.take(batch, batch)?;
+    bare.take(batch, batch)?;
+    let (mut transitions, mut inserts, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (ours, bare) = (ours.take(number, batch)?, bare.take(number, batch)?);
+        transitions.push(number as f64 / ours.as_secs_f64());
+        inserts.push(number as f64 / bare.as_secs_f64());
+        ratios.push(bare.as_secs_f64() / ours.as_secs_f64());
+    }
+    println!(
+        "{}",
+        json!({"engine": engine, "batch": batch, "n": number * ROUNDS, "rounds": ROUNDS,
+               "transitions_per_s": median(transitions).round(), "bare_inserts_per_s": median(inserts).round(),
+               "ratio": (median(ratios) * 100.0).round() / 100.0})
+    );
+    Ok(())
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 /// The writer of the product, without its threads.
@@ -66,97 +99,111 @@ struct Writer {
     engine: Box<dyn Engine>,
     lane: Lane,
     asked: u64,
+    prefix: String,
+    opened: Instant,
 }
 
 impl Writer {
-    fn open(place: &Place) -> Result<Self, Failed> {
+    fn open(place: &Place, batch: usize) -> Result<Self, Failed> {
         let said = |fault: fleet::tx::Fault| fault.detail;
         let mut engine = place.writer().map_err(said)?;
         store::migrate::migrate(&mut *engine, fleet::MIGRATIONS).map_err(said)?;
         let lane = Lane::open(&mut *engine, 1).map_err(said)?;
-        Ok(Writer { engine, lane, asked: 0 })
+        // PostgreSQL's database is the same for both sizes of a batch.
+        Ok(Writer { engine, lane, asked: 0, prefix: format!("device{batch}"), opened: Instant::now() })
     }
 
-    /// Expects as many devices, in batches.
-    fn expect(&mut self, number: usize, batch: usize, prefix: &str) -> Result<(), Failed> {
-        let session = Session::of_hub("bench", Slug::main());
-        let mut left = number;
+    fn ask(&mut self) -> Result<Ask, fleet::refusal::Refusal> {
+        self.asked += 1;
+        let name = format!("{}-{:06}", self.prefix, self.asked);
+        let mut seed = [0; 32];
+        seed[..name.len()].copy_from_slice(name.as_bytes());
+        let permitted = Session::of_hub("bench", Slug::main()).permit(device(&name)?)?;
+        Ok(Ask { permitted, seed, idempotency_key: None })
+    }
+}
+
+impl Taker for Writer {
+    /// Expects as many devices.
+    fn take(&mut self, number: usize, batch: usize) -> Result<Duration, Failed> {
+        let (mut left, mut took) = (number, Duration::ZERO);
         while left > 0 {
-            let asks: Result<Vec<Ask>, fleet::refusal::Refusal> = (0..batch.min(left))
-                .map(|_| {
-                    self.asked += 1;
-                    let mut seed = [0; 32];
-                    seed[..8].copy_from_slice(&self.asked.to_be_bytes());
-                    // PostgreSQL's database is the same for both sizes of a batch.
-                    seed[8..16].copy_from_slice(&batch.to_be_bytes());
-                    Ok(Ask {
-                        permitted: session.permit(device(prefix, self.asked)?)?,
-                        seed,
-                        idempotency_key: None,
-                    })
-                })
-                .collect();
+            let asks: Result<Vec<Ask>, _> = (0..batch.min(left)).map(|_| self.ask()).collect();
             let asks = asks.map_err(|refusal| refusal.detail)?;
             left -= asks.len();
-            let now = Millis(1_795_349_461_000);
-            for outcome in commit(&mut *self.engine, &mut self.lane, now, &Env::default(), &asks) {
+            let begin = Instant::now();
+            let now = Millis(BEGUN + i64::try_from(self.opened.elapsed().as_millis())?);
+            let outcomes = commit(&mut *self.engine, &mut self.lane, now, &Env::default(), &asks);
+            took += begin.elapsed();
+            for outcome in outcomes {
                 outcome.map_err(|refusal| refusal.detail)?;
             }
         }
-        Ok(())
+        Ok(took)
     }
 }
 
-fn device(prefix: &str, number: u64) -> Result<Box<dyn Call>, fleet::refusal::Refusal> {
+fn device(name: &str) -> Result<Box<dyn Call>, fleet::refusal::Refusal> {
     let row = fleet::operation::row::<fleet::device::view::Expect>();
-    (row.parse)(json!({
-        "name": format!("{prefix}-{number:06}"), "serial_number": format!("{prefix}{number:06}"),
-        "maker": "lumen", "model": "lamp 7",
-    }))
+    (row.parse)(json!({"name": name, "serial_number": name, "maker": "lumen", "model": "lamp 7"}))
 }
 
-fn transitions(place: Place, batch: usize, number: usize) -> Result<f64, Failed> {
-    let mut writer = Writer::open(&place)?;
-    let prefix = format!("batch{batch}");
-    // What is prepared once is not measured.
-    writer.expect(batch, batch, &prefix)?;
-    let begin = Instant::now();
-    writer.expect(number, batch, &prefix)?;
-    Ok(per_second(number, begin))
-}
+/// Bare inserts into SQLite, which waits for the disk as ours does.
+struct Sqlite(rusqlite::Connection);
 
-fn sqlite(file: &Path, batch: usize, number: usize) -> Result<f64, Failed> {
-    let mut connection = rusqlite::Connection::open(file)?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-         CREATE TABLE bare (id INTEGER PRIMARY KEY, text TEXT NOT NULL);",
-    )?;
-    let begin = Instant::now();
-    for _ in 0..number / batch {
-        let transaction = connection.transaction()?;
-        for _ in 0..batch {
-            transaction.prepare_cached("INSERT INTO bare (text) VALUES (?1)")?.execute([TEXT])?;
-        }
-        transaction.commit()?;
+impl Sqlite {
+    fn open(file: &Path) -> Result<Self, Failed> {
+        let connection = rusqlite::Connection::open(file)?;
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             CREATE TABLE bare (id INTEGER PRIMARY KEY, text TEXT NOT NULL);",
+        )?;
+        Ok(Sqlite(connection))
     }
-    Ok(per_second(number, begin))
 }
 
-fn postgresql(config: &str, batch: usize, number: usize) -> Result<f64, Failed> {
-    let mut client = postgres::Client::connect(config, postgres::NoTls)?;
-    client.batch_execute("CREATE TABLE IF NOT EXISTS bare (id BIGSERIAL PRIMARY KEY, text TEXT NOT NULL)")?;
-    let insert = client.prepare("INSERT INTO bare (text) VALUES ($1)")?;
-    let begin = Instant::now();
-    for _ in 0..number / batch {
-        let mut transaction = client.transaction()?;
-        for _ in 0..batch {
-            transaction.execute(&insert, &[&TEXT])?;
+impl Taker for Sqlite {
+    fn take(&mut self, number: usize, batch: usize) -> Result<Duration, Failed> {
+        let begin = Instant::now();
+        for _ in 0..number / batch {
+            let transaction = self.0.transaction()?;
+            for _ in 0..batch {
+                transaction.prepare_cached("INSERT INTO bare (text) VALUES (?1)")?.execute([TEXT])?;
+            }
+            transaction.commit()?;
         }
-        transaction.commit()?;
+        Ok(begin.elapsed())
     }
-    Ok(per_second(number, begin))
+}
+
+/// Bare inserts into PostgreSQL, one statement and one round trip each.
+struct Postgres(postgres::Client, postgres::Statement);
+
+impl Postgres {
+    fn open(config: &str) -> Result<Self, Failed> {
+        let mut client = postgres::Client::connect(config, postgres::NoTls)?;
+        client.batch_execute(
+            "CREATE TABLE IF NOT EXISTS bare (id BIGSERIAL PRIMARY KEY, text TEXT NOT NULL)",
+        )?;
+        let insert = client.prepare("INSERT INTO bare (text) VALUES ($1)")?;
+        Ok(Postgres(client, insert))
+    }
+}
+
+impl Taker for Postgres {
+    fn take(&mut self, number: usize, batch: usize) -> Result<Duration, Failed> {
+        let begin = Instant::now();
+        for _ in 0..number / batch {
+            let mut transaction = self.0.transaction()?;
+            for _ in 0..batch {
+                transaction.execute(&self.1, &[&TEXT])?;
+            }
+            transaction.commit()?;
+        }
+        Ok(begin.elapsed())
+    }
 }
 
 fn fill(file: &Path, number: usize) -> Result<(), Failed> {
-    Writer::open(&Place::Sqlite(file.to_owned()))?.expect(number, FULL, "device")
+    Writer::open(&Place::Sqlite(file.to_owned()), FULL)?.take(number, FULL).map(drop)
 }
