@@ -241,6 +241,24 @@ impl<'a> Cx<'a> {
     /// The room's refusal, `changed-meanwhile`, or a fault of the store.
     pub fn change<R: Room>(&mut self, subject: &Subject, command: R::Command) -> Result<R::State, Refusal> {
         let (old, old_version) = R::load(self.tx, subject)?.unwrap_or_default();
+        self.change_from::<R>(subject, old, old_version, command)
+    }
+
+    /// As [`change`](Self::change), for a subject whose id was drawn just now: it has no row to load.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub fn begin<R: Room>(&mut self, subject: &Subject, command: R::Command) -> Result<R::State, Refusal> {
+        self.change_from::<R>(subject, R::State::default(), 0, command)
+    }
+
+    fn change_from<R: Room>(
+        &mut self,
+        subject: &Subject,
+        old: R::State,
+        old_version: i64,
+        command: R::Command,
+    ) -> Result<R::State, Refusal> {
         let events = R::decide(&old, command, self.now)
             .map_err(|why| Refusal::new(why.sort(), why.code(), why.to_string()))?;
         let (mut new, mut new_version) = (old.clone(), old_version);

@@ -185,20 +185,20 @@ pub fn device_taken(
     tx: &mut dyn Tx,
     organisation: &str,
     identity: &Identity,
-) -> Result<Option<&'static str>, Fault> {
-    let names = one(
+) -> Result<Option<String>, Fault> {
+    one(
         tx,
-        "SELECT version FROM device WHERE organisation = $1 AND name = $2",
-        &[organisation.into(), identity.name.as_str().into()],
-        |row| row.int(0),
-    )?;
-    let serial_numbers = one(
-        tx,
-        "SELECT version FROM device WHERE organisation = $1 AND maker = $2 AND serial_number = $3",
-        &[organisation.into(), identity.maker.as_str().into(), identity.serial_number.as_str().into()],
-        |row| row.int(0),
-    )?;
-    Ok(names.map(|_| "name").or(serial_numbers.map(|_| "serial number")))
+        "SELECT 'name' FROM device WHERE organisation = $1 AND name = $2 \
+         UNION SELECT 'serial number' FROM device WHERE organisation = $1 AND maker = $3 AND serial_number = $4 \
+         ORDER BY 1",
+        &[
+            organisation.into(),
+            identity.name.as_str().into(),
+            identity.maker.as_str().into(),
+            identity.serial_number.as_str().into(),
+        ],
+        |row| Ok(row.text(0)?.to_string()),
+    )
 }
 
 /// How many devices of an organisation are in each stage, at one site or (empty) at all.
@@ -220,19 +220,20 @@ fn count_change(tx: &mut dyn Tx, subject: &Subject, old: Option<Stage>, new: Sta
         return Ok(());
     }
     let (organisation, site) = (subject.organisation.as_str(), subject.site.as_str());
-    if let Some(old) = old {
-        tx.exec(
-            "UPDATE device_count SET devices = devices - 1 \
-             WHERE organisation = $1 AND site = $2 AND stage = $3",
-            &[organisation.into(), site.into(), old.as_str().into()],
-        )?;
+    match old {
+        None => tx.exec(
+            "INSERT INTO device_count (organisation, site, stage, devices) VALUES ($1, $2, $3, 1) \
+             ON CONFLICT (organisation, site, stage) DO UPDATE SET devices = device_count.devices + 1",
+            &[organisation.into(), site.into(), new.as_str().into()],
+        ),
+        Some(old) => tx.exec(
+            "INSERT INTO device_count (organisation, site, stage, devices) VALUES ($1, $2, $3, 1), ($1, $2, $4, -1) \
+             ON CONFLICT (organisation, site, stage) \
+             DO UPDATE SET devices = device_count.devices + excluded.devices",
+            &[organisation.into(), site.into(), new.as_str().into(), old.as_str().into()],
+        ),
     }
-    tx.exec(
-        "INSERT INTO device_count (organisation, site, stage, devices) VALUES ($1, $2, $3, 1) \
-         ON CONFLICT (organisation, site, stage) DO UPDATE SET devices = device_count.devices + 1",
-        &[organisation.into(), site.into(), new.as_str().into()],
-    )?;
-    Ok(())
+    .map(drop)
 }
 
 impl Room for Device {

@@ -208,7 +208,7 @@ fn expect(cx: &mut Cx, site: &Slug, identity: Identity) -> Result<DeviceView, Re
     free(cx, &identity)?;
     let id = cx.draw_id();
     let subject = cx.subject(site.as_str(), id);
-    let state = cx.change::<Device>(&subject, Command::Expect(identity))?;
+    let state = cx.begin::<Device>(&subject, Command::Expect(identity))?;
     Ok(view(subject, state))
 }
 
