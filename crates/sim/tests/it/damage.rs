@@ -219,7 +219,7 @@ const DAMAGES: &[Damage] = &[
             };
             world.hub.desk.tamper(miscount).unwrap();
         },
-        "3 operational are kept, 2 are there",
+        "-1 expected are kept, 0 are there",
     ),
 ];
 
