@@ -1,5 +1,6 @@
 //! What an event in one room asks of another, in the same transaction. Nowhere else do rooms meet.
 use crate::access::Access;
+use crate::access::gate::{Gate, rules as gate};
 use crate::access::rules as access;
 use crate::configuration::Configuration;
 use crate::configuration::rules as configuration;
@@ -76,6 +77,7 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
     if let Some(device::Event::Retired { why } | device::Event::SentBack { why }) = event.downcast_ref() {
         cx.change::<Remediation>(subject, remediation::Command::End { why: why.clone() })?;
         cx.change::<Quarantine>(subject, quarantine::Command::End { why: why.clone() })?;
+        cx.change::<Gate>(subject, gate::Command::End { why: why.clone() })?;
     }
     if let Some(event) = event.downcast_ref::<remediation::Event>() {
         return of_remediation(cx, subject, event);

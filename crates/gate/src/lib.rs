@@ -1,10 +1,11 @@
 //! The network side of a site: enforcement plans become rules of the kernel.
 //!
-//! Here stands the first part, [`nft`], and a [`lab`] to try it in. A gate never sees a description: it gets plans, and enforces
-//! them while its hub is away.
+//! [`site`] is a gate's life: it gets plans from its hub, never a description, and enforces them while its hub
+//! is away. [`nft`] makes them rules of the kernel; [`lab`] is three namespaces to try them in.
 //!
-//! Absent: MUD files, decisions, the store. Not yet: fetching plans, watching DHCP, LLDP and neighbour
-//! discovery, names (RFC 9726), quarantine, changes of single devices by netlink.
+//! Absent: MUD files, decisions, the store, the way into a domain (an agent's). Not yet: watching DHCP, LLDP
+//! and neighbour discovery, names (RFC 9726), changes of single devices by netlink, the end of live flows.
 pub mod lab;
 pub mod limits;
 pub mod nft;
+pub mod site;

@@ -2,12 +2,13 @@
 use crate::budget::Budget;
 use crate::checkin::CheckIns;
 use crate::desk::Desk;
+use crate::gates::{Gates, Told};
 use crate::headers::text;
 use crate::limits::BODY_SECONDS_MAX;
 use crate::signers::{Signers, response};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet::audit::rules::Link;
 use fleet::audit::view::hex;
@@ -37,6 +38,7 @@ pub struct Devices {
     signers: Signers,
     connections: Arc<Connections>,
     check_ins: Arc<CheckIns>,
+    gates: Arc<Gates>,
     budget: Mutex<Budget>,
 }
 
@@ -47,8 +49,9 @@ impl Devices {
         signers: Signers,
         connections: Arc<Connections>,
         check_ins: Arc<CheckIns>,
+        gates: Arc<Gates>,
     ) -> Self {
-        Devices { desk, signers, connections, check_ins, budget: Mutex::default() }
+        Devices { desk, signers, connections, check_ins, gates, budget: Mutex::default() }
     }
 
     /// Everything the listener answers.
@@ -77,6 +80,11 @@ impl Devices {
         let request = plain(request, peer).await?;
         if request.path == CHECK_IN_PATH {
             return self.check_ins.answer(&self.desk, &session, request).await.map(response);
+        }
+        if Gates::are_asked(&request) {
+            let enforced = text(&headers, header::IF_NONE_MATCH);
+            let told = self.gates.answer(&self.desk, &session, request, enforced).await?;
+            return Ok(named(told));
         }
         if let Some(image) = request.path.strip_prefix(BLOBS_PATH) {
             return self.image(&session, &request.peer, image, &headers).await;
@@ -145,6 +153,17 @@ impl Devices {
         let authority = self.signers.authority.certificate.clone();
         self.desk.look(move |tx, now| door::judge(tx, &organisation, &authority, &chain, now)).await
     }
+}
+
+/// The answer to a gate, with what names the set.
+fn named(Told { answer, set }: Told) -> Response {
+    let mut response = response(answer);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{set}\""))
+        && !set.is_empty()
+    {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
 }
 
 async fn answer(State(devices): State<Arc<Devices>>, request: Request) -> Response {

@@ -56,6 +56,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     figure("http_requests_total", "counter", "Requests to the people's listener.", requests);
     figure("check_ins_total", "counter", "Check-ins of devices.", shared.check_ins.count());
     figure("check_ins_held", "gauge", "Check-ins that wait for something to tell.", shared.check_ins.held());
+    figure("gates_held", "gauge", "Gates that wait for another set of plans.", shared.gates.waiting());
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (content_type, text).into_response()
 }

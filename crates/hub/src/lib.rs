@@ -11,6 +11,7 @@ pub mod desk;
 mod devices;
 pub mod fetch;
 pub mod folder;
+mod gates;
 mod headers;
 mod health;
 pub mod limits;
@@ -39,6 +40,7 @@ use fleet::text::Slug;
 use fleet::time::Millis;
 use fleet::tx::Fault;
 use folder::{Folder, FolderError, ReachedBy};
+use gates::Gates;
 use io::http::server::{ServerLimits, serve};
 use io::tls::TlsConfigError;
 use io::tls::server::{devices_config, people_config};
@@ -137,6 +139,7 @@ pub struct Shared {
     blobs: Blobs,
     factory: Signers,
     check_ins: Arc<CheckIns>,
+    gates: Arc<Gates>,
     changes: Changes,
 }
 
@@ -150,6 +153,7 @@ pub struct Hub {
     bell: Bell,
     release_bell: releases::Bell,
     check_ins: Arc<CheckIns>,
+    gates: Arc<Gates>,
     changes: Changes,
 }
 
@@ -173,7 +177,9 @@ impl Hub {
         let release_bell = releases::Bell::default();
         let ringing_too = release_bell.clone();
         let check_ins = Arc::new(CheckIns::new(settings.check_in_hold));
+        let gates = Arc::new(Gates::new(settings.check_in_hold));
         let (watching, ringing, waiting) = (connections.clone(), bell.clone(), check_ins.clone());
+        let planning = gates.clone();
         let changes = Changes::default();
         let shown = changes.clone();
         store_settings.committed = Some(Arc::new(move |links| {
@@ -182,12 +188,13 @@ impl Hub {
             ringing.committed(links);
             ringing_too.committed(links);
             waiting.committed(links);
+            planning.committed(links);
             told.iter().for_each(|told| told(links));
         }));
         let store = Store::open(store_settings).map_err(StartError::Store)?;
         let desk = Desk::new(store, env);
         let blobs = Blobs::new(desk.clone(), folder.blobs().clone(), settings.organisation.clone());
-        Ok(Hub { settings, folder, desk, blobs, connections, check_ins, bell, release_bell, changes })
+        Ok(Hub { settings, folder, desk, blobs, connections, check_ins, gates, bell, release_bell, changes })
     }
 
     /// Takes the ports.
@@ -273,7 +280,7 @@ impl Bound {
     /// # Errors
     /// [`StartError`] when TLS cannot be set up.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Hub { settings, folder, desk, blobs, connections, check_ins, bell, release_bell, changes } =
+        let Hub { settings, folder, desk, blobs, connections, check_ins, gates, bell, release_bell, changes } =
             self.hub;
         let now = Millis(io::clock::now_millis());
         let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
@@ -297,7 +304,13 @@ impl Bound {
             blobs: blobs.clone(),
             fetcher: fetcher.clone(),
         };
-        let doors = Devices::new(desk.clone(), signing(domain), connections.clone(), check_ins.clone());
+        let doors = Devices::new(
+            desk.clone(),
+            signing(domain),
+            connections.clone(),
+            check_ins.clone(),
+            gates.clone(),
+        );
         let factory = signing(factory);
         let work = tokio::spawn(workers::run(
             desk.clone(),
@@ -336,6 +349,7 @@ impl Bound {
                     blobs,
                     factory,
                     check_ins: check_ins.clone(),
+                    gates: gates.clone(),
                     changes: changes.clone()
                 }),
                 stopped(stopping.clone())
@@ -346,6 +360,7 @@ impl Bound {
                 changes.end();
                 stop.send_replace(true);
                 check_ins.stop();
+                gates.stop();
             },
         );
         work.abort();

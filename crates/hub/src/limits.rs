@@ -30,6 +30,10 @@ pub const BLOB_WAITING_CHUNKS_MAX: usize = 4;
 pub const CHECK_IN_SECONDS_MAX: u64 = 25;
 /// Check-ins that are held at once.
 pub const HELD_REQUESTS_MAX: usize = 16 * 1024;
+/// Gates that wait for another set of plans at once.
+pub const HELD_GATES_MAX: usize = 1024;
+/// Between two looks at a site's plans for a gate that waits.
+pub const GATE_LOOK_MILLIS_MIN: u64 = 50;
 /// Open pages that are told of changes.
 pub const EVENT_STREAMS_MAX: usize = 64;
 /// How long one of them is told before its browser has to show its session again.

@@ -31,6 +31,9 @@ Examples:
 
 Exit codes: 0 done, 1 refused, 2 wrong words, 3 no hub could be reached.";
 
+/// The noun whose verb `run` is a process of its own.
+const GATE: &str = "gate";
+
 /// Does what the command line says.
 pub fn run() -> ExitCode {
     let matches = command().get_matches();
@@ -51,6 +54,9 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("completion", words)) => completion(words),
         Some(("check", words)) => call::run(operation("audit", "check")?, words),
         Some((noun, matches)) => match matches.subcommand() {
+            Some(("run", words)) if noun == GATE => {
+                agent::run_gate(&AgentWords::from_arg_matches(words).map_err(usage)?)
+            }
             Some((verb, words)) => call::run(operation(noun, verb)?, words),
             None => Err(usage(format!("`{noun}` needs a verb"))),
         },
@@ -109,6 +115,11 @@ pub fn command() -> Command {
         )
         .subcommand(completion_command())
         .subcommands(OPERATIONS.iter().find(|row| row.name == "audit check").map(|row| verb(row, "check")));
+    let run_gate = || {
+        AgentWords::augment_args(Command::new("run"))
+            .about("Run a gate until SIGTERM or Ctrl-C: a device that enforces its site's plans")
+            .after_help(agent::GATE_EXAMPLE)
+    };
     nouns().into_iter().fold(fixed, |command, (noun, verbs)| {
         let about = verbs.iter().map(|(verb, _)| *verb).collect::<Vec<_>>().join(", ");
         let noun = Command::new(noun)
@@ -116,7 +127,9 @@ pub fn command() -> Command {
             .subcommand_required(true)
             .arg_required_else_help(true)
             .disable_help_subcommand(true);
-        command.subcommand(noun.subcommands(verbs.into_iter().map(|(name, row)| verb(row, name))))
+        let noun = noun.subcommands(verbs.into_iter().map(|(name, row)| verb(row, name)));
+        let own = (noun.get_name() == GATE).then(run_gate);
+        command.subcommand(noun.subcommands(own))
     })
 }
 

@@ -104,6 +104,12 @@ pub const PACKET_EXTENSION_HEADERS_MAX: usize = 8;
 /// Largest last report of a device, signed, and what it keeps of the order.
 pub const LAST_REPORT_BYTES_MAX: usize = 8 * 1024;
 
+/// Plans of one site, as a gate loads them at once.
+pub const SITE_PLANS_MAX: usize = 4096;
+
+/// The set of a site's plans in JSON: a digest each.
+pub const PLAN_SET_BYTES_MAX: usize = 320 * 1024;
+
 /// Largest enforcement plan in JSON.
 pub const PLAN_BYTES_MAX: usize = 1024 * 1024;
 

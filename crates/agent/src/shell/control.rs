@@ -1,13 +1,14 @@
 //! Does what the [member](crate::control) says: files, time, and a connection of its own beside the
 //! pledge's.
 use super::folder::{Disk, Folder, FolderError};
-use super::line::Line;
+use super::line::{Line, dialer};
 use super::{AgentError, Clock, blocking, wipe};
 use crate::control::{Change, Document, Held, Input, Member, Memory, Output};
 use crate::limits::MEMORY_FILE_BYTES_MAX;
 use crate::machine::{self, Identity, Request, Timers, Trust};
 use crate::upgrade::Order;
 use io::files::{FileError, read_limited};
+use io::http::client::Dialer;
 use io::http::url::Url;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,15 @@ use wire::limits::CONFIGURATION_BYTES_MAX;
 pub(super) struct Joined {
     pub(super) ldevid: Certificate,
     pub(super) anchors: Vec<Certificate>,
+}
+
+impl Joined {
+    /// How the hub is reached.
+    pub(super) fn way(&self, folder: &Folder) -> Result<Dialer, String> {
+        let identity = folder.identity(&Identity::Ldevid(Box::new(self.ldevid.clone())));
+        let identity = identity.map_err(|why| why.to_string())?;
+        dialer(&Trust::Anchors(self.anchors.clone()), Some(&identity))
+    }
 }
 
 /// Where the [keeping of a firmware](crate::upgrade) and the check-ins meet.

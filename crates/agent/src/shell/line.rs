@@ -29,15 +29,11 @@ impl Line {
         if self.registrar.scheme() != Scheme::Https {
             return Input::Lost("it is reached by https:// and not otherwise".into());
         }
-        let tls = match trust {
-            Trust::Anchors(anchors) => judged(Arc::new(DomainServer { anchors: anchors.clone() }), identity),
-            Trust::Provisional => provisional(identity),
+        let dialer = match dialer(trust, identity) {
+            Ok(dialer) => dialer,
+            Err(why) => return Input::Lost(why),
         };
-        let tls = match tls {
-            Ok(tls) => tls,
-            Err(why) => return Input::Lost(why.to_string()),
-        };
-        match Connection::open(&Dialer::new(tls), &self.registrar).await {
+        match Connection::open(&dialer, &self.registrar).await {
             Ok(connection) => {
                 let chain = certificates(connection.server_chain());
                 self.open = chain.is_ok().then_some(connection);
@@ -66,6 +62,15 @@ impl Line {
     pub(super) fn close(&mut self) {
         self.open = None;
     }
+}
+
+/// Connections to servers that `trust` is put in.
+pub(super) fn dialer(trust: &Trust, identity: Option<&Identity>) -> Result<Dialer, String> {
+    let tls = match trust {
+        Trust::Anchors(anchors) => judged(Arc::new(DomainServer { anchors: anchors.clone() }), identity),
+        Trust::Provisional => provisional(identity),
+    };
+    tls.map(Dialer::new).map_err(|why| why.to_string())
 }
 
 fn to_http(url: Url, request: Request) -> client::Request {

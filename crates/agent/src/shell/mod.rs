@@ -33,6 +33,7 @@ use crate::limits::{LOOK_MILLIS_MAX, SLEEP_HOURS_MAX};
 use crate::machine::{Failure, Input, Misplaced, Moment, Output, Pledge, Stage, Timers};
 use control::{Files, Hands, Joined};
 use folder::Folder;
+use io::http::client::Dialer;
 use io::http::url::{Url, UrlError};
 use line::Line;
 use std::path::Path;
@@ -56,6 +57,9 @@ pub struct Settings {
     pub firmware: Option<FirmwareLink>,
     /// Where the device's stage is shown, for whoever watches it.
     pub stage: Option<Arc<watch::Sender<Stage>>>,
+    /// Where it is told how the device reaches its hub as a member of the domain, for whatever else runs on
+    /// it: with its LDevID, judged by its anchors. Nothing before it has joined.
+    pub way: Option<Arc<watch::Sender<Option<Dialer>>>>,
     /// What the device writes with.
     pub disk: Arc<dyn Disk>,
 }
@@ -69,6 +73,7 @@ impl Settings {
             look_every: Duration::from_millis(LOOK_MILLIS_MAX),
             firmware: None,
             stage: None,
+            way: None,
             disk: Arc::new(LocalDisk),
         }
     }
@@ -187,14 +192,17 @@ fn show(settings: &Settings, stage: Stage) {
 }
 
 /// What the device shows and trusts once it has joined.
-fn tell(joined: &watch::Sender<Option<Joined>>, pledge: &Pledge) {
+fn tell(joined: &watch::Sender<Option<Joined>>, settings: &Settings, folder: &Folder, pledge: &Pledge) {
     let ldevid = pledge.ldevid().filter(|_| pledge.stage() == Stage::Enrolled);
     let now = ldevid.map(|ldevid| Joined { ldevid: ldevid.clone(), anchors: pledge.trusted() });
-    joined.send_if_modified(|before| {
+    let is_new = joined.send_if_modified(|before| {
         let changed = *before != now;
         *before = now;
         changed
     });
+    if let (true, Some(way)) = (is_new, &settings.way) {
+        way.send_replace(joined.borrow().as_ref().and_then(|joined| joined.way(folder).ok()));
+    }
 }
 
 /// What the machine has for hands.
@@ -217,7 +225,7 @@ impl Device {
     ) -> Result<(), AgentError> {
         loop {
             show(settings, pledge.stage());
-            tell(joined, &pledge);
+            tell(joined, settings, &self.folder, &pledge);
             if let (Output::Wait(until), Some(trouble)) = (&output, pledge.trouble()) {
                 let seconds = until.saturating_sub(self.clock.moment().now) / 1000;
                 tracing::info!(serial_number = self.folder.serial_number(), %trouble, seconds, "trying again");

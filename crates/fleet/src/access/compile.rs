@@ -112,7 +112,8 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// What no description may take away: the hub, which looks after the device, and DHCP.
+    /// What no description may take away: the hub, which looks after the device, and DHCP. Who began is not
+    /// asked for the hub: a check-in may wait there since before a gate began to track connections.
     fn basics(&mut self) {
         for hub in &self.surroundings.hub {
             let prefix = Prefix::from(hub.ip());
@@ -121,7 +122,6 @@ impl Compiler<'_> {
                     remotes: vec![Remote::new(RemoteKind::Class, "hub", [prefix])],
                     protocol: Some(protocol::TCP),
                     remote_ports: vec![(hub.port(), hub.port())],
-                    initiated: Some(Direction::FromDevice),
                     ..entry("steward/hub", direction, prefix.family())
                 });
             }

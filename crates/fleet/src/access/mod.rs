@@ -3,7 +3,7 @@
 //! Charter: access control to network resources. A verified description (RFC 8520, RFC 8519) and what is
 //! known of a device's network are compiled into a plan, outside of the transaction and by pure code; the
 //! plan is active before the device gets its LDevID. [`controller`] keeps the classes of RFC 8520
-//! sections 4.6 and 4.7.
+//! sections 4.6 and 4.7, [`gate`] who enforces the plans of a site.
 //!
 //! | from | command | to |
 //! |---|---|---|
@@ -15,10 +15,11 @@
 //!
 //! Absent: files (the hub brings the description), packets on a wire (a gate enforces; here they are
 //! judged). Not yet: addresses of names that are not registered (a gate's forwarder will give them, RFC 9726), plans made anew
-//! when another device of the same manufacturer joins, plans fetched by gates.
+//! when another device of the same manufacturer joins.
 pub mod compile;
 pub mod controller;
 pub mod explain;
+pub mod gate;
 pub mod rules;
 pub mod scripts;
 pub mod store;

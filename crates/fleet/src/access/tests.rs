@@ -2,6 +2,7 @@
 use super::compile::{Compiled, Surroundings, compile};
 use super::controller::rules as controller;
 use super::explain::explain;
+use super::gate::rules as gate;
 use super::rules::{Command, Description, Event, Location, Made, Refusal, State, apply, decide};
 use crate::time::Millis;
 use serde_json::json;
@@ -155,6 +156,33 @@ fn stored_events_are_read_for_ever() {
     };
     check(r#"{"event":"added","hosts":"192.0.2.0/24"}"#);
     check(r#"{"event":"removed","hosts":"2001:db8::1/128"}"#);
+}
+
+#[test]
+fn a_gate_is_appointed_once_and_dismissed_once() {
+    use gate::{Command, Event, Refusal, State};
+    let check = |appointed: bool, command: Command, expect: Result<Vec<Event>, Refusal>| {
+        let told = format!("{appointed} {command:?}");
+        assert_eq!(gate::decide(&State { appointed }, command, Millis(0)), expect, "{told}");
+    };
+    let why = || String::from("moved");
+    let dismissed = || Ok(vec![Event::Dismissed { why: why() }]);
+    check(false, Command::Appoint { operational: true }, Ok(vec![Event::Appointed]));
+    check(false, Command::Appoint { operational: false }, Err(Refusal::NotOperational));
+    check(true, Command::Appoint { operational: true }, Err(Refusal::Appointed));
+    check(true, Command::Dismiss { why: why() }, dismissed());
+    check(false, Command::Dismiss { why: why() }, Err(Refusal::NotAppointed));
+    check(true, Command::End { why: why() }, dismissed());
+    check(false, Command::End { why: why() }, Ok(vec![]));
+    let mut state = State::default();
+    for (stored, appointed) in
+        [(r#"{"event":"appointed"}"#, true), (r#"{"event":"dismissed","why":"moved"}"#, false)]
+    {
+        let event: Event = serde_json::from_str(stored).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), stored);
+        gate::apply(&mut state, &event);
+        assert_eq!(state.appointed, appointed);
+    }
 }
 
 #[test]
@@ -375,7 +403,7 @@ fn the_first_entry_that_matches_decides_and_defaults_come_last() {
     let closed = compile("lamp", Some(&closed), &around()).unwrap();
     judge(&closed, "> 198.51.100.1 tcp 40000 8443", "accept steward/hub");
     judge(&closed, "< 198.51.100.1 tcp 40000 8443 begun by from-device", "accept steward/hub");
-    judge(&closed, "< 198.51.100.1 tcp 40000 8443", "drop to-ipv4/e1");
+    judge(&closed, "< 198.51.100.1 tcp 40000 8443", "accept steward/hub");
     judge(&closed, "> 198.51.100.1 tcp 40000 80", "drop from-ipv4/e0");
     judge(&closed, "> 192.0.2.99 udp 68 67", "accept steward/dhcp");
     let bare = compile("lamp", None, &around()).unwrap();
@@ -434,7 +462,7 @@ fn plans_in_words() {
     assert_eq!(own, expect);
     assert_eq!(
         lines.first().unwrap(),
-        "accept to the class hub (198.51.100.1/32): TCP over IPv4, its port 8443, begun by the device (steward/hub)"
+        "accept to the class hub (198.51.100.1/32): TCP over IPv4, its port 8443 (steward/hub)"
     );
     assert!(lines.last().unwrap().starts_with("drop everything else"));
     let nowhere = compile("lamp", Some(&described), &Surroundings::default()).unwrap();

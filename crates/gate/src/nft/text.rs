@@ -55,6 +55,9 @@ fn write_table(text: &mut String, plans: &[Plan], digests: &[String]) -> fmt::Re
     write_maps(text, plans)?;
     writeln!(text, "  chain forward {{")?;
     writeln!(text, "    type filter hook forward priority filter; policy accept;")?;
+    // The kernel tracks connections only where a rule asks for it; without this, those that are open when the
+    // first plan comes would have been begun by whoever sends next.
+    writeln!(text, "    ct state new counter")?;
     writeln!(text, "    ether saddr vmap @from_mac")?;
     writeln!(text, "    ip saddr vmap @from_ipv4")?;
     writeln!(text, "    ip6 saddr vmap @from_ipv6")?;

@@ -39,10 +39,15 @@ impl Scene {
 
     /// A folder as it comes from the factory, with the domain's certificate laid into it.
     fn bear(&self) {
-        let folder = self.device.path();
         self.hub.run(&["product", "add", "lamp-7", "--hardware-type", "1.3.6.1.4.1.32473.7"]).exits(0);
+        self.bear_into(self.device.path(), "lamp-0001");
+        std::fs::write(self.file(), FIRST).unwrap();
+    }
+
+    /// One more of the same product.
+    pub fn bear_into(&self, folder: &Path, serial_number: &str) {
         let key = FileKey::open_or_create(&folder.join("idevid.key")).unwrap();
-        let subject = Name::new(&[(NameAttribute::SerialNumber, "lamp-0001")]).unwrap();
+        let subject = Name::new(&[(NameAttribute::SerialNumber, serial_number)]).unwrap();
         let csr = csr::make(&subject, None, &key).unwrap();
         let request =
             self.hub.post("/.well-known/est/lamp-7/simpleenroll", est::PKCS10, est::encode_body(&csr));
@@ -50,7 +55,6 @@ impl Scene {
         let idevid = est::read_certs_only(&est::decode_body(&answer.body).unwrap()).unwrap();
         write_atomic(&folder.join("idevid.pem"), idevid[0].to_pem().as_bytes(), 0o600).unwrap();
         std::fs::copy(self.hub.data().join("ca.pem"), folder.join("anchor.pem")).unwrap();
-        std::fs::write(self.file(), FIRST).unwrap();
     }
 
     fn file(&self) -> PathBuf {

@@ -6,10 +6,12 @@
 //! dropped (RFC 8520 section 5). Its JSON is canonical, so that a digest names it.
 mod json;
 mod judge;
+pub mod set;
 
 pub use crate::mud::Direction;
 pub use json::PlanRefused;
 pub use judge::{By, Verdict};
+pub use set::PlanSet;
 
 use crate::packet::Mac;
 use crate::prefix::{Family, Prefix, merged};
