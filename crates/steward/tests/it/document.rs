@@ -68,6 +68,8 @@ fn every_operation_is_called_from_the_document_alone() {
         device-replace: "device-unknown"
         finding-settle: "finding-unknown"
         finding-show: "finding-unknown"
+        gate-appoint: "device-unknown"
+        gate-dismiss: "device-unknown"
         onboarding-admit: "not-introduced"
         onboarding-adopt: "not-introduced"
         operation-cancel: "operation-unknown"
