@@ -78,7 +78,7 @@ pub const SCRIPTS: &[Script] = &[
         name: "a gate is a device that is at work",
         steps: &[
             answers("device expect", r#"{"serial_number":"G1"}"#, "{}"),
-            refuses("gate appoint", r#"{"device":"G1"}"#, "gate-not-operational"),
+            refuses("gate appoint", r#"{"device":"G1"}"#, "not-at-work"),
             refuses("gate appoint", r#"{"device":"G2"}"#, "device-unknown"),
             refuses("gate dismiss", r#"{"device":"G1","why":"moved"}"#, "not-a-gate"),
             answers("gate list", "{}", r#"{"items":[]}"#),

@@ -167,9 +167,8 @@ fn a_gate_is_appointed_once_and_dismissed_once() {
     };
     let why = || String::from("moved");
     let dismissed = || Ok(vec![Event::Dismissed { why: why() }]);
-    check(false, Command::Appoint { operational: true }, Ok(vec![Event::Appointed]));
-    check(false, Command::Appoint { operational: false }, Err(Refusal::NotOperational));
-    check(true, Command::Appoint { operational: true }, Err(Refusal::Appointed));
+    check(false, Command::Appoint, Ok(vec![Event::Appointed]));
+    check(true, Command::Appoint, Err(Refusal::Appointed));
     check(true, Command::Dismiss { why: why() }, dismissed());
     check(false, Command::Dismiss { why: why() }, Err(Refusal::NotAppointed));
     check(true, Command::End { why: why() }, dismissed());

@@ -16,10 +16,7 @@ pub struct State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// It shall enforce its site's plans.
-    Appoint {
-        /// Whether it is operational.
-        operational: bool,
-    },
+    Appoint,
     /// It shall not any more.
     Dismiss {
         /// Why.
@@ -52,8 +49,6 @@ pub enum Refusal {
     Appointed,
     /// It is none.
     NotAppointed,
-    /// It has no identity here that could be believed.
-    NotOperational,
 }
 
 impl Reason for Refusal {
@@ -61,14 +56,13 @@ impl Reason for Refusal {
         match self {
             Refusal::Appointed => "gate-known",
             Refusal::NotAppointed => "not-a-gate",
-            Refusal::NotOperational => "gate-not-operational",
         }
     }
 
     fn sort(&self) -> Sort {
         match self {
             Refusal::NotAppointed => Sort::NotFound,
-            Refusal::Appointed | Refusal::NotOperational => Sort::Conflict,
+            Refusal::Appointed => Sort::Conflict,
         }
     }
 }
@@ -78,7 +72,6 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Refusal::Appointed => "the device is a gate already",
             Refusal::NotAppointed => "the device is no gate; `gate list` shows those that are",
-            Refusal::NotOperational => "only an operational device can be a gate; let it join first",
         })
     }
 }
@@ -89,9 +82,8 @@ impl fmt::Display for Refusal {
 /// Why not.
 pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event>, Refusal> {
     match command {
-        Command::Appoint { .. } if state.appointed => Err(Refusal::Appointed),
-        Command::Appoint { operational: false } => Err(Refusal::NotOperational),
-        Command::Appoint { operational: true } => Ok(vec![Event::Appointed]),
+        Command::Appoint if state.appointed => Err(Refusal::Appointed),
+        Command::Appoint => Ok(vec![Event::Appointed]),
         Command::Dismiss { .. } if !state.appointed => Err(Refusal::NotAppointed),
         Command::End { .. } if !state.appointed => Ok(vec![]),
         Command::Dismiss { why } | Command::End { why } => Ok(vec![Event::Dismissed { why }]),

@@ -2,7 +2,7 @@
 use super::rules::Command;
 use super::{Gate, store};
 use crate::access::store::plan_find;
-use crate::device::{self, rules::Stage};
+use crate::device;
 use crate::onboarding::view::holder;
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
@@ -49,9 +49,8 @@ impl Operation for Appoint {
     type Answer = GateView;
 
     fn run(&self, cx: &mut Cx) -> Result<GateView, Refusal> {
-        let (subject, state) = device::find(cx, self.device.as_str())?;
-        let operational = state.stage == Some(Stage::Operational);
-        let state = cx.change::<Gate>(&subject, Command::Appoint { operational })?;
+        let subject = device::find_at_work(cx, self.device.as_str())?;
+        let state = cx.change::<Gate>(&subject, Command::Appoint)?;
         Ok(view(&subject, state.appointed))
     }
 }
