@@ -177,6 +177,7 @@ pub const FOLDS: &[Fold] = &[
     fold::<provisioning::release::PublishedRelease>(),
     fold::<provisioning::voucher::VoucherLog>(),
     fold::<upgrade::release::Release>(),
+    fold::<upgrade::firmware::Firmware>(),
     fold::<upgrade::Rollout>(),
 ];
 
@@ -216,6 +217,7 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     provisioning::release::store::MIGRATIONS,
     provisioning::voucher::store::MIGRATIONS,
     upgrade::release::store::MIGRATIONS,
+    upgrade::firmware::store::MIGRATIONS,
     upgrade::store::MIGRATIONS,
     posture::attention::store::MIGRATIONS,
 ];

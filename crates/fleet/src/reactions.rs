@@ -19,6 +19,8 @@ use crate::retirement::Retirement;
 use crate::retirement::rules as retirement;
 use crate::retirement::support::{Support, rules as support};
 use crate::room::{Cx, Room, Subject};
+use crate::time::Millis;
+use crate::upgrade::firmware::{Firmware, rules as firmware};
 use std::any::Any;
 
 /// Follows up on `event` of `subject`. A refusal here refuses the whole command.
@@ -79,6 +81,9 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         cx.change::<Quarantine>(subject, quarantine::Command::End { why: why.clone() })?;
         cx.change::<Gate>(subject, gate::Command::End { why: why.clone() })?;
     }
+    if let Some(device::Event::Claimed { .. }) = event.downcast_ref() {
+        return desire_nothing(cx, subject, "a new life begins");
+    }
     if let Some(event) = event.downcast_ref::<remediation::Event>() {
         return of_remediation(cx, subject, event);
     }
@@ -92,6 +97,7 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         crate::upgrade::told::leave(cx, subject, &format!("retired: {why}"))?;
         cx.change::<Retirement>(subject, retirement::Command::Close { why: why.clone() })?;
         cx.change::<Control>(subject, control::Command::CancelAll { why: format!("retired: {why}") })?;
+        desire_nothing(cx, subject, &format!("retired: {why}"))?;
         let revoke = onboarding::Command::Revoke { why: format!("retired: {why}") };
         cx.change::<Onboarding>(subject, revoke)?;
         let remove = access::Command::Remove { why: format!("retired: {why}") };
@@ -135,6 +141,12 @@ fn expect_ahead(cx: &mut Cx, subject: &Subject, serial_number: &str) -> Result<(
 /// A device that is ahead of what the hub knows is a finding.
 fn ahead(cx: &mut Cx, subject: &Subject, of: quarantine::Ahead, what: String) -> Result<(), Refusal> {
     cx.change::<Quarantine>(subject, quarantine::Command::FindAhead { of, what }).map(drop)
+}
+
+/// Nothing is desired of a device whose life here is over, and nothing of it is desired of its next one.
+fn desire_nothing(cx: &mut Cx, subject: &Subject, why: &str) -> Result<(), Refusal> {
+    cx.change::<Configuration>(subject, configuration::Command::End { why: why.into() })?;
+    cx.change::<Firmware>(subject, firmware::Command::End { why: why.into() }).map(drop)
 }
 
 /// The first plan of a device that may join is enforced before it gets its LDevID.
@@ -223,7 +235,8 @@ fn of_configuration(event: &configuration::Event) -> Option<control::Command> {
         | Event::OrderMet { .. }
         | Event::Drifted { .. }
         | Event::DriftEnded
-        | Event::Forgotten { .. } => return None,
+        | Event::Forgotten { .. }
+        | Event::Ended { .. } => return None,
     })
 }
 
@@ -240,7 +253,7 @@ fn of_control(event: &control::Event) -> Option<configuration::Command> {
             let version = about.parse().ok()?;
             Some(configuration::Command::Abandon { version, why })
         }
-        control::Kind::Wipe => None,
+        control::Kind::Wipe | control::Kind::Restart | control::Kind::Reinstall => None,
     }
 }
 
@@ -273,8 +286,29 @@ fn of_quarantine(cx: &mut Cx, subject: &Subject, event: &quarantine::Event) -> R
 /// Its stage, its quarantine, its name and its configuration follow.
 fn of_remediation(cx: &mut Cx, subject: &Subject, event: &remediation::Event) -> Result<(), Refusal> {
     use remediation::{Action, Event};
+    // What was ordered for the try before is of no interest any more.
+    let why = match event {
+        Event::Tried { .. } => "the next try of its playbook begins",
+        Event::Healed => "the device is well",
+        Event::GivenUp { .. } | Event::Ended { .. } => "its playbook ended",
+        Event::Begun { .. } | Event::HandedOver { .. } | Event::TookOver { .. } => "",
+    };
+    if !why.is_empty() {
+        let cancel = control::Command::CancelFirmwareOrders { why: why.into() };
+        cx.change::<Control>(subject, cancel)?;
+    }
     match event {
         Event::Begun { .. } => cx.change::<Device>(subject, device::Command::BeginRemediation).map(drop),
+        Event::Tried { action: Action::Restart, deadline, .. } => {
+            order(cx, subject, control::Kind::Restart, String::new(), *deadline)
+        }
+        Event::Tried { action: Action::Reinstall, deadline, .. } => {
+            match crate::upgrade::told::should_run(cx.tx, subject)? {
+                Some(wanted) => order(cx, subject, control::Kind::Reinstall, wanted.release, *deadline),
+                // Its life here began anew meanwhile: the try ends with its deadline.
+                None => Ok(()),
+            }
+        }
         Event::Tried { action: Action::ReapplyConfiguration, deadline, .. } => {
             crate::configuration::reapply(cx, subject, *deadline)
         }
@@ -307,6 +341,17 @@ fn of_remediation(cx: &mut Cx, subject: &Subject, event: &remediation::Event) ->
         }
         Event::Tried { .. } | Event::Ended { .. } => Ok(()),
     }
+}
+
+/// The device is told so at its next check-in.
+fn order(
+    cx: &mut Cx,
+    subject: &Subject,
+    kind: control::Kind,
+    about: String,
+    deadline: Millis,
+) -> Result<(), Refusal> {
+    cx.change::<Control>(subject, control::Command::Request { kind, about, deadline }).map(drop)
 }
 
 fn level_of_plan(level: quarantine::Level) -> wire::plan::Level {

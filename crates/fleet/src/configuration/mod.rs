@@ -14,6 +14,7 @@
 //! | another ordered | report: refused, reverted or changed meanwhile; abandon | in use, and why not |
 //! | in use | report: it has something else | in use, drifted |
 //! | drifted | report: it has it again; set, restore; keep | in use |
+//! | any | end (its life here is over, or begins anew) | nothing known |
 //!
 //! Documents lie in a table of their own, by their digest, and not in the journal: they may hold secrets.
 //! Absent: what a document means, but for being a JSON object when a person sets it. Not yet: documents
@@ -49,6 +50,8 @@ pub struct Standing {
     pub document_wanted: bool,
     /// It has what it should have, and nothing is being changed.
     pub settled: bool,
+    /// When the report is to be looked at again: now it is too early to take it for drift.
+    pub again_at: Option<Millis>,
 }
 
 /// A version that a device shall take up.
@@ -95,13 +98,14 @@ pub fn look(
     let has = report.digest.map(|digest| hex(&digest));
     let settled = has.is_some() && has.as_deref() == state.in_use();
     let settled = settled && report.trial.is_none() && state.order.is_none() && events.is_empty();
+    let again_at = rules::drift_due(&state, &has.unwrap_or_default(), now);
     let ordered = state.order.and_then(|order| {
         let digest = state.versions.get(&order.version)?.digest.clone();
         let (over, confirm_seconds) = (order.over, order.confirm_seconds);
         Some(Ordered { order: order.number, version: order.version, over, confirm_seconds, digest })
     });
     let changes = !events.is_empty() || document_wanted && document.is_some();
-    Ok(Standing { changes, ordered, document_wanted, settled })
+    Ok(Standing { changes, ordered, document_wanted, settled, again_at })
 }
 
 /// Takes in what `report` says; `keep` says that what it has is to be kept, whatever it is.

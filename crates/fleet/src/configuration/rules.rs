@@ -1,5 +1,5 @@
 //! Versions, orders and drift of one device's configuration. Pure.
-use crate::limits::{CONFIGURATION_VERSIONS_MAX, DRIFT_SECONDS_MIN, ORDER_STEPS_MAX};
+use crate::limits::{CONFIGURATION_VERSIONS_MAX, DRIFT_MILLIS_MIN, ORDER_STEPS_MAX};
 use crate::refusal::Sort;
 use crate::room::Reason;
 use crate::time::Millis;
@@ -133,6 +133,11 @@ pub enum Command {
     },
     /// What it has need not be kept any more.
     AbandonKeeping,
+    /// Its life here is over, or begins anew.
+    End {
+        /// Why.
+        why: String,
+    },
 }
 
 /// *Stored.* What happened: add variants, never change one.
@@ -219,6 +224,11 @@ pub enum Event {
         /// The version.
         version: u32,
     },
+    /// Its life here is over, or begins anew: every version is forgotten, and nothing is ordered.
+    Ended {
+        /// Why.
+        why: String,
+    },
 }
 
 /// Why not.
@@ -296,8 +306,14 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
         Command::Abandon { version, why } if is_ordered(state, version) => {
             Ok(vec![Event::Abandoned { version, why }])
         }
-        Command::Abandon { .. } | Command::AbandonKeeping => Ok(vec![]),
+        Command::End { why } if *state != ended(state) => Ok(vec![Event::Ended { why }]),
+        Command::Abandon { .. } | Command::AbandonKeeping | Command::End { .. } => Ok(vec![]),
     }
+}
+
+/// What is left of a life: the numbers that were given, so that none is given twice.
+fn ended(state: &State) -> State {
+    State { newest: state.newest, orders: state.orders, ..State::default() }
 }
 
 fn is_ordered(state: &State, version: u32) -> bool {
@@ -352,9 +368,16 @@ fn drift(state: &State, digest: String, now: Millis) -> Vec<Event> {
         let kept = state.keep.then_some(Event::KeepAbandoned);
         return ended.into_iter().chain(kept).collect();
     }
-    let soon = now < state.drifted_at.plus_seconds(DRIFT_SECONDS_MIN);
     let known = state.drift.as_ref() == Some(&digest);
-    if known || soon { vec![] } else { vec![Event::Drifted { digest, at: now }] }
+    let early = drift_due(state, &digest, now).is_some();
+    if known || early { vec![] } else { vec![Event::Drifted { digest, at: now }] }
+}
+
+/// When what a device says to have will be drift, if now it is too early after the last one.
+pub fn drift_due(state: &State, digest: &str, now: Millis) -> Option<Millis> {
+    let due = state.drifted_at.plus_millis(DRIFT_MILLIS_MIN);
+    let known = [state.in_use(), state.drift.as_deref()].contains(&Some(digest));
+    (state.applied != 0 && !known && now < due).then_some(due)
 }
 
 fn keep(state: &State, digest: String, now: Millis) -> Vec<Event> {
@@ -431,6 +454,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Forgotten { version } => {
             state.versions.remove(version);
         }
+        Event::Ended { .. } => *state = ended(state),
     }
 }
 

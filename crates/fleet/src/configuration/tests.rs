@@ -1,5 +1,5 @@
 use super::diff::{diff, documents};
-use super::rules::{Command, Event, Refusal, State, Terms, apply, decide};
+use super::rules::{Command, Event, Refusal, State, Terms, apply, decide, drift_due};
 use crate::limits::{CONFIGURATION_VERSIONS_MAX, DIFF_LINES_MAX, ORDER_STEPS_MAX};
 use crate::room::Reason;
 use crate::time::Millis;
@@ -103,10 +103,25 @@ fn drift_is_said_once_and_not_in_a_flood() {
     assert_eq!(count(report("x"), 20_000), 1);
     assert_eq!((count(report("x"), 20_001), count(report("x"), 90_000)), (0, 0));
     assert_eq!(count(report("y"), 90_000), 1);
-    assert_eq!(count(report("z"), 99_999), 0, "too soon");
-    assert_eq!(count(report("a"), 99_999), 1, "its end is said at once");
-    assert_eq!(count(report("a"), 99_999), 0);
-    assert_eq!((count(report("z"), 99_999), count(report("z"), 100_000)), (0, 1));
+    assert_eq!(count(report("z"), 90_499), 0, "too soon");
+    assert_eq!(count(report("a"), 90_499), 1, "its end is said at once");
+    assert_eq!(count(report("a"), 90_499), 0);
+    assert_eq!((count(report("z"), 90_499), count(report("z"), 90_500)), (0, 1));
+}
+
+#[test]
+fn what_is_too_early_to_be_drift_is_looked_at_again() {
+    let mut state = State::default();
+    assert_eq!(drift_due(&state, "x", Millis(0)), None, "nothing is known");
+    told(&mut state, keep("a"), 0).expect("kept");
+    told(&mut state, report("x"), 1_000).expect("drifted");
+    let check = |digest: &str, now: i64, expect: Option<i64>| {
+        assert_eq!(drift_due(&state, digest, Millis(now)), expect.map(Millis), "{digest} {now}");
+    };
+    check("y", 1_001, Some(1_500));
+    check("y", 1_500, None);
+    check("x", 1_001, None);
+    check("a", 1_001, None);
 }
 
 #[test]
@@ -204,6 +219,7 @@ const STORED: &[&str] = &[
     r#"{"event":"keep-wanted","deadline":9}"#,
     r#"{"event":"keep-abandoned"}"#,
     r#"{"event":"forgotten","version":1}"#,
+    r#"{"event":"ended","why":"retired"}"#,
 ];
 
 #[test]
@@ -222,6 +238,7 @@ fn command() -> impl Strategy<Value = Command> {
         digest().prop_map(|digest| set(&digest)),
         (1..40_u32).prop_map(restore),
         (1..40_u32).prop_map(|version| Command::Abandon { version, why: String::new() }),
+        Just(Command::End { why: String::new() }),
     ]
 }
 
@@ -232,12 +249,16 @@ proptest! {
     fn versions_in_use_stay(commands in proptest::collection::vec(command(), 0..80)) {
         let mut state = State::default();
         for (minute, command) in commands.into_iter().enumerate() {
-            let before = state.clone();
+            let (before, is_end) = (state.clone(), matches!(command, Command::End { .. }));
             let _ = told(&mut state, command, minute as i64 * 60_000);
             prop_assert!(state.applied == 0 || state.in_use().is_some());
             let order = state.order.as_ref();
             prop_assert!(order.is_none_or(|order| state.versions.contains_key(&order.version)));
             prop_assert!(state.versions.len() <= CONFIGURATION_VERSIONS_MAX);
+            if is_end {
+                let left = State { newest: state.newest, orders: state.orders, ..State::default() };
+                prop_assert_eq!(&state, &left);
+            }
             prop_assert!(state.newest >= before.newest && state.orders >= before.orders);
             prop_assert!(state.drift.is_none() || state.drift.as_deref() != state.in_use());
         }

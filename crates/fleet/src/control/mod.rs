@@ -12,6 +12,10 @@
 //! | requested, running | cancel (a person, a newer one, the device's end) | cancelled |
 //! | requested, running | expire (its deadline passed) | expired |
 //!
+//! A restart and a re-installation are orders with the operation's number: the device says which order it took
+//! up last and how far it is, and is told until it does. It has done one when a process has answered that was
+//! started for it.
+//!
 //! Contact (when a device was last heard of, and with which configuration) lies in a table of its own
 //! outside of the journal's fold, written in sorted batches: it is no meaning, and there is much of it.
 //!
@@ -26,5 +30,17 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+use crate::room::{Room, Subject};
+use crate::tx::{Fault, Tx};
+
 /// The room.
 pub struct Control;
+
+/// The release that a device is being told to install anew.
+///
+/// # Errors
+/// A fault of the store.
+pub fn reinstalls(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<String>, Fault> {
+    let (state, _) = Control::load(tx, subject)?.unwrap_or_default();
+    Ok(state.open(rules::Kind::Reinstall).map(|(_, open)| open.about.clone()))
+}

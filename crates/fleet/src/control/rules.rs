@@ -7,7 +7,7 @@ use crate::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use wire::control::ConfigurationReport;
+use wire::control::{Progress, Report};
 use wire::digest::hex;
 
 words! {
@@ -19,6 +19,10 @@ words! {
         BackUpConfiguration = "back-up-configuration",
         /// Destroy its keys and its configuration: its life here ends.
         Wipe = "wipe",
+        /// Start its firmware anew.
+        Restart = "restart",
+        /// Install a release anew, although it runs.
+        Reinstall = "re-install",
     }
 }
 
@@ -52,7 +56,7 @@ impl Phase {
 pub struct Operation {
     /// What for.
     pub kind: Kind,
-    /// Of what: a version's number; empty where the kind says all.
+    /// Of what: a version's number, a release; empty where the kind says all.
     pub about: String,
     /// How far it is.
     pub phase: Phase,
@@ -74,6 +78,11 @@ pub struct State {
 }
 
 impl State {
+    /// The order for the firmware that is open: its number and what it is.
+    pub fn firmware_order(&self) -> Option<(u32, &Operation)> {
+        self.open(Kind::Reinstall).or(self.open(Kind::Restart))
+    }
+
     /// The open operation of a kind: there is one at most.
     pub fn open(&self, kind: Kind) -> Option<(u32, &Operation)> {
         let open = |(number, operation): (&u32, _)| (*number, operation);
@@ -121,6 +130,11 @@ pub enum Command {
     Cancel {
         /// Its number.
         operation: u32,
+        /// Why.
+        why: String,
+    },
+    /// The firmware need not be started or installed anew any more.
+    CancelFirmwareOrders {
         /// Why.
         why: String,
     },
@@ -255,6 +269,10 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
             }
             vec![cancelled(operation, known, &why)]
         }
+        Command::CancelFirmwareOrders { why } => {
+            let orders = open(state).filter(|(_, o)| [Kind::Restart, Kind::Reinstall].contains(&o.kind));
+            orders.map(|(number, operation)| cancelled(number, operation, &why)).collect()
+        }
         Command::CancelAll { why } => {
             open(state).map(|(number, operation)| cancelled(number, operation, &why)).collect()
         }
@@ -329,6 +347,8 @@ pub struct Desired {
     pub document: bool,
     /// It is to wipe itself.
     pub wipe: bool,
+    /// An order for its firmware: its number, what it is, and until when it may be given.
+    pub firmware: Option<(u32, Kind, Millis)>,
 }
 
 /// What a device is told.
@@ -342,11 +362,41 @@ pub enum Step {
     SendConfiguration,
     /// To destroy its keys and its configuration.
     Wipe,
+    /// To start its firmware anew, by the order of this number.
+    Restart(u32),
+    /// To install its firmware anew, by the order of this number.
+    Reinstall(u32),
+}
+
+/// What a report says of the open order for the firmware: how it ended, if it did.
+pub fn ended_by(state: &State, report: &Report) -> Option<Command> {
+    let (number, open) = state.firmware_order()?;
+    let (kind, about) = (open.kind, open.about.clone());
+    let fail = |why: String| Some(Command::Fail { kind, about: about.clone(), why });
+    let named = [kind.member(), "firmware"];
+    if open.phase == Phase::Running && report.not_understood.iter().any(|word| named.contains(&word.as_str()))
+    {
+        return fail("the device does not know how to do that".into());
+    }
+    let told = report.firmware.as_ref()?.order.as_ref().filter(|told| told.order == number)?;
+    match &told.progress {
+        Progress::UnderWay => None,
+        Progress::Done => Some(Command::Succeed { kind, about }),
+        Progress::Failed(why) => fail(why.clone()),
+    }
+}
+
+impl Kind {
+    /// The member of an answer that orders it.
+    fn member(self) -> &'static str {
+        if self == Kind::Reinstall { "reinstall" } else { "restart" }
+    }
 }
 
 /// What leads from what a device reports to what is desired. Nothing, when all is as it should be or the
 /// device has to act first.
-pub fn steps(desired: &Desired, reported: &ConfigurationReport, now: Millis) -> Vec<Step> {
+pub fn steps(desired: &Desired, report: &Report, now: Millis) -> Vec<Step> {
+    let reported = &report.configuration;
     if desired.wipe {
         // Nothing else is worth doing.
         return vec![Step::Wipe];
@@ -365,6 +415,14 @@ pub fn steps(desired: &Desired, reported: &ConfigurationReport, now: Millis) -> 
     }
     if desired.document && reported.trial.is_none() {
         steps.push(Step::SendConfiguration);
+    }
+    let knows = report.firmware.as_ref().and_then(|firmware| firmware.order.as_ref()).map(|it| it.order);
+    if let Some((number, kind, deadline)) = desired.firmware
+        && now <= deadline
+        && knows != Some(number)
+    {
+        let reinstall = kind == Kind::Reinstall;
+        steps.push(if reinstall { Step::Reinstall(number) } else { Step::Restart(number) });
     }
     steps
 }

@@ -1,8 +1,10 @@
-use super::rules::{Command, Desired, Event, Kind, Phase, Refusal, State, Step, apply, decide, steps};
+use super::rules::{
+    Command, Desired, Event, Kind, Phase, Refusal, State, Step, apply, decide, ended_by, steps,
+};
 use crate::limits::DEVICE_OPERATIONS_MAX;
 use crate::time::Millis;
 use proptest::prelude::*;
-use wire::control::ConfigurationReport;
+use wire::control::{ConfigurationReport, FirmwareReport, OrderReport, Progress, Report};
 use wire::digest::{hex, sha256};
 
 const APPLY: Kind = Kind::ApplyConfiguration;
@@ -50,6 +52,7 @@ fn an_operation_is_the_table_of_the_card() {
     check(&[succeed("2"), cancel_all], Phase::Succeeded, "");
     check(&[Command::Expire], Phase::Expired, "its time passed");
     check(&[request("3")], Phase::Cancelled, "a newer one took its place");
+    check(&[Command::CancelFirmwareOrders { why: "healed".into() }], Phase::Requested, "");
 }
 
 #[test]
@@ -66,7 +69,8 @@ fn what_is_over_is_not_cancelled() {
 fn steps_lead_from_what_is_reported_to_what_is_desired() {
     let check = |desired: &Desired, has: &[u8], trial: Option<u32>, now: i64, expect: &[Step]| {
         let digest = Some(sha256(has));
-        let reported = ConfigurationReport { digest, trial, ..ConfigurationReport::default() };
+        let configuration = ConfigurationReport { digest, trial, ..ConfigurationReport::default() };
+        let reported = Report { configuration, ..Report::default() };
         assert_eq!(steps(desired, &reported, Millis(now)), expect, "{desired:?} {trial:?} {now}");
     };
     let order = |over: String| {
@@ -86,8 +90,60 @@ fn steps_lead_from_what_is_reported_to_what_is_desired() {
     check(&document, b"old", Some(1), 0, &[]);
     // Who leaves for good is told nothing else.
     check(&Desired { wipe: true, document: true, ..ordered }, b"old", None, 0, &[Step::Wipe]);
-    let unreadable = ConfigurationReport::default();
+    let unreadable = Report::default();
     assert_eq!(steps(&order(String::new()), &unreadable, Millis(0)), [Step::Apply]);
+}
+
+/// A report in which a device says how far an order is.
+fn reports(order: u32, progress: Progress) -> Report {
+    let order = Some(OrderReport { order, progress });
+    Report { firmware: Some(FirmwareReport { order, ..FirmwareReport::default() }), ..Report::default() }
+}
+
+#[test]
+fn an_order_for_the_firmware_is_told_until_the_device_knows_of_it() {
+    let silent = Report { firmware: Some(FirmwareReport::default()), ..Report::default() };
+    let check = |kind, report: &Report, now: i64, expect: &[Step]| {
+        let desired = Desired { firmware: Some((4, kind, Millis(100))), ..Desired::default() };
+        assert_eq!(steps(&desired, report, Millis(now)), expect, "{kind} {report:?} {now}");
+    };
+    check(Kind::Restart, &silent, 100, &[Step::Restart(4)]);
+    check(Kind::Reinstall, &silent, 100, &[Step::Reinstall(4)]);
+    check(Kind::Restart, &silent, 101, &[]);
+    check(Kind::Restart, &Report::default(), 0, &[Step::Restart(4)]);
+    check(Kind::Restart, &reports(3, Progress::Done), 0, &[Step::Restart(4)]);
+    for progress in [Progress::UnderWay, Progress::Done, Progress::Failed(String::new())] {
+        check(Kind::Restart, &reports(4, progress), 0, &[]);
+    }
+}
+
+#[test]
+fn a_report_ends_the_order_for_the_firmware() {
+    let check = |begun: bool, report: &Report, expect: &str| {
+        let mut state = State::default();
+        let (kind, about) = (Kind::Reinstall, "lamp-7-2".to_owned());
+        told(&mut state, Command::Request { kind, about, deadline: Millis(100) }, 0).expect("asked");
+        if begun {
+            told(&mut state, Command::Begin { kind }, 0).expect("told");
+        }
+        if let Some(ended) = ended_by(&state, report) {
+            told(&mut state, ended, 1).expect("ended");
+        }
+        let operation = &state.operations[&1];
+        assert_eq!(format!("{} {}", operation.phase, operation.why).trim_end(), expect, "{report:?}");
+    };
+    check(true, &Report::default(), "running");
+    check(true, &reports(1, Progress::UnderWay), "running");
+    check(true, &reports(1, Progress::Done), "succeeded");
+    check(false, &reports(1, Progress::Done), "succeeded");
+    check(true, &reports(2, Progress::Done), "running");
+    check(true, &reports(1, Progress::Failed("no disk".into())), "failed no disk");
+    for word in ["reinstall", "firmware"] {
+        let report = Report { not_understood: vec![word.into()], ..Report::default() };
+        check(true, &report, "failed the device does not know how to do that");
+        check(false, &report, "requested");
+    }
+    assert_eq!(ended_by(&State::default(), &reports(1, Progress::Done)), None);
 }
 
 /// One line for every form in which an event was ever stored. Never remove one.
@@ -95,6 +151,8 @@ const STORED: &[&str] = &[
     r#"{"event":"requested","operation":1,"kind":"apply-configuration","about":"2","at":5,"deadline":6}"#,
     r#"{"event":"requested","operation":2,"kind":"back-up-configuration","about":"","at":5,"deadline":6}"#,
     r#"{"event":"requested","operation":3,"kind":"wipe","about":"","at":5,"deadline":6}"#,
+    r#"{"event":"requested","operation":4,"kind":"restart","about":"","at":5,"deadline":6}"#,
+    r#"{"event":"requested","operation":5,"kind":"re-install","about":"lamp-7-2","at":5,"deadline":6}"#,
     r#"{"event":"begun","operation":1}"#,
     r#"{"event":"succeeded","operation":1}"#,
     r#"{"event":"failed","operation":1,"why":"it rained"}"#,
@@ -108,7 +166,7 @@ fn every_stored_event_is_read_for_ever() {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let kind = prop_oneof![Just(APPLY), Just(Kind::BackUpConfiguration)];
+    let kind = prop_oneof![Just(APPLY), Just(Kind::Restart), Just(Kind::Reinstall)];
     prop_oneof![
         (kind, "[12]", 0..40_i64).prop_map(|(kind, about, at)| Command::Request {
             kind,
@@ -118,6 +176,7 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::Begin { kind: APPLY }),
         "[12]".prop_map(|about| Command::Succeed { kind: APPLY, about }),
         (1..9_u32).prop_map(|operation| Command::Cancel { operation, why: String::new() }),
+        Just(Command::CancelFirmwareOrders { why: String::new() }),
         Just(Command::Expire),
     ]
 }

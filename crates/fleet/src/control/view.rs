@@ -2,9 +2,10 @@
 //!
 //! [`Look`], [`Hear`], [`NoteContacts`] and [`Expire`] are asked by the door and by the hub itself and are
 //! in no table.
-use super::rules::{Command, Desired, Kind, Operation as Asked, Phase, State, Step, steps};
+use super::rules::{Command, Desired, Kind, Operation as Asked, Phase, State, Step, ended_by, steps};
 use super::{Control, store};
 use crate::configuration;
+use crate::control;
 use crate::device;
 use crate::door::malformed;
 use crate::limits::{CONTACTS_MAX, STEP_ROWS_MAX};
@@ -36,7 +37,7 @@ pub struct OperationView {
     pub operation: u32,
     /// What for.
     pub kind: Kind,
-    /// Of what: a version's number; empty where the kind says all.
+    /// Of what: a version's number, a release; empty where the kind says all.
     pub about: String,
     /// How far it is.
     pub phase: Phase,
@@ -133,6 +134,8 @@ pub struct Heard {
     pub changes: bool,
     /// What it shall do, as it is sent; nothing when all is as it should be.
     pub desired: Option<String>,
+    /// When the report is to be looked at again, although nothing happens until then.
+    pub again_at: Option<Millis>,
 }
 
 /// A device checks in: look what its report means
@@ -177,22 +180,31 @@ impl Operation for Hear {
 
     fn run(&self, cx: &mut Cx) -> Result<Heard, Refusal> {
         let (subject, report) = read(cx, &self.serial, &self.report)?;
+        let mut order_ended = None;
         if device::is_at_work(cx.tx, &subject)? {
             configuration::hear(cx, &subject, &report.configuration)?;
             upgrade::hear(cx, &subject, report.firmware.as_ref())?;
             if let Some(firmware) = firmware_ahead(cx.tx, &subject, &report)? {
                 quarantine::find_firmware(cx, &subject, firmware)?;
             }
+            let (state, _) = Control::load(cx.tx, &subject)?.unwrap_or_default();
+            order_ended = ended_by(&state, &report);
+            if let Some(ended) = order_ended.clone() {
+                cx.change::<Control>(&subject, ended)?;
+            }
         }
         let (heard, told, well) = heard(cx, subject.clone(), &report, self.came)?;
         for kind in told {
             cx.change::<Control>(&subject, Command::Begin { kind })?;
         }
-        if device::is_at_work(cx.tx, &subject)? {
+        if device::is_at_work(cx.tx, &subject)? && control::reinstalls(cx.tx, &subject)?.is_none() {
             upgrade::tell(cx, &subject, report.firmware.as_ref())?;
         }
-        if well {
-            remediation::well(cx, &subject)?;
+        match order_ended {
+            _ if well => remediation::well(cx, &subject)?,
+            Some(Command::Succeed { .. }) => remediation::done(cx, &subject, true)?,
+            Some(_) => remediation::done(cx, &subject, false)?,
+            None => {}
         }
         Ok(Heard { changes: false, ..heard })
     }
@@ -221,6 +233,7 @@ fn heard(
         digest,
         changes: false,
         desired: None,
+        again_at: None,
     };
     if !device::is_at_work(cx.tx, &subject)? {
         return Ok((heard, vec![], false));
@@ -232,16 +245,21 @@ fn heard(
         configuration: ordered.map(|(order, (_, open))| (order.order, order.over.clone(), open.deadline)),
         document: standing.document_wanted,
         wipe: state.open(Kind::Wipe).is_some(),
+        firmware: state.firmware_order().map(|(number, open)| (number, open.kind, open.deadline)),
     };
-    let steps = steps(&desired, has, cx.now);
+    let steps = steps(&desired, report, cx.now);
     let told = told(&state, &steps);
-    let firmware = upgrade::look(cx.tx, &subject, report.firmware.as_ref(), cx.now)?;
+    let is_busy = state.open(Kind::Reinstall).is_some();
+    let firmware = upgrade::look(cx.tx, &subject, report.firmware.as_ref(), is_busy, cx.now)?;
     let ahead = firmware_ahead(cx.tx, &subject, report)?.is_some();
-    let changes = standing.changes || firmware.changes || ahead || !told.is_empty();
-    let runs = report.firmware.as_ref().is_none_or(|firmware| firmware.running.is_some());
-    let settled = standing.settled && runs && firmware.envelope.is_none() && !changes;
-    let well = settled && remediation::awaits(cx.tx, &subject, came)?;
+    let ended = ended_by(&state, report).is_some();
+    let changes = standing.changes || firmware.changes || ahead || ended || !told.is_empty();
+    let settled = standing.settled && desired.firmware.is_none() && firmware.envelope.is_none() && !changes;
+    let well = settled
+        && remediation::awaits(cx.tx, &subject, came)?
+        && upgrade::runs_it(cx.tx, &subject, report.firmware.as_ref())?;
     heard.changes = changes || well;
+    heard.again_at = standing.again_at;
     let mut answer = message::Desired { firmware: firmware.envelope, ..message::Desired::default() };
     for step in &steps {
         match step {
@@ -252,6 +270,13 @@ fn heard(
             Step::Confirm(order) => answer.confirmed = Some(*order),
             Step::SendConfiguration => answer.send_configuration = true,
             Step::Wipe => answer.wipe = wipe(&state),
+            Step::Restart(order) => answer.restart = Some(*order),
+            Step::Reinstall(order) => {
+                if let Some((_, open)) = state.open(Kind::Reinstall) {
+                    answer.firmware = Some(upgrade::envelope(cx.tx, &subject, &open.about)?);
+                    answer.reinstall = Some(*order);
+                }
+            }
         }
     }
     heard.desired = (!answer.is_empty()).then(|| String::from_utf8_lossy(&answer.to_json()).into_owned());
@@ -285,6 +310,8 @@ fn told(state: &State, steps: &[Step]) -> Vec<Kind> {
         Step::Apply => Some(Kind::ApplyConfiguration),
         Step::SendConfiguration => Some(Kind::BackUpConfiguration),
         Step::Wipe => Some(Kind::Wipe),
+        Step::Restart(_) => Some(Kind::Restart),
+        Step::Reinstall(_) => Some(Kind::Reinstall),
         Step::Confirm(_) => None,
     });
     let waits = |kind: &Kind| state.open(*kind).is_some_and(|(_, o)| o.phase == Phase::Requested);

@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | idle | begin | trying, the first try |
 //! | trying | report: it is well | idle; healed, and released if it was held |
+//! | trying | report: it was carried out, or could not be, and the device is not well | trying, the next try if there is one |
 //! | trying | expire (the try's deadline passed) | trying, the next try; or idle, given up |
 //! | trying | give up (a person) | idle; quarantined, needing attention |
 //! | has its post | hand over | without a post |
@@ -18,8 +19,9 @@
 //! A *replacement* takes over a post: the name, and the configuration; never the keys. Place and
 //! description have to be the same already.
 //!
-//! Absent: finding out who is broken (quarantine, silence). Not yet: restart, re-install and factory reset
-//! (no agent can be told so), playbooks with a name, playbooks that begin by themselves, groups.
+//! Absent: finding out who is broken (quarantine, silence). Not yet: factory reset (no agent can be told so;
+//! its device would come back as a pledge, and the orders of its life here would have to end with it),
+//! playbooks with a name, playbooks that begin by themselves, groups.
 pub mod rules;
 pub mod scripts;
 pub mod store;
@@ -43,6 +45,14 @@ pub struct Remediation;
 pub fn awaits(tx: &mut dyn Tx, subject: &Subject, came: Millis) -> Result<bool, Fault> {
     let (state, _) = Remediation::load(tx, subject)?.unwrap_or_default();
     Ok(state.trying.is_some_and(|trying| trying.since <= came))
+}
+
+/// What was tried was carried out, or could not be, and the device is not well.
+///
+/// # Errors
+/// The refusal of another room, or a fault of the store.
+pub fn done(cx: &mut Cx, subject: &Subject, succeeded: bool) -> Result<(), Refusal> {
+    cx.change::<Remediation>(subject, rules::Command::Done { succeeded }).map(drop)
 }
 
 /// The device is well: what was tried helped.

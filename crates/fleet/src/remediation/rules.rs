@@ -27,7 +27,7 @@ words! {
 impl Action {
     /// Whether an agent can be told so.
     pub fn is_there(self) -> bool {
-        matches!(self, Action::ReapplyConfiguration | Action::GiveUp)
+        self != Action::FactoryReset
     }
 }
 
@@ -161,6 +161,11 @@ pub enum Command {
     Begin(Playbook),
     /// It reported after the try began, and all is as it should be.
     Well,
+    /// What is tried was carried out, or could not be, and it is not well.
+    Done {
+        /// It was carried out.
+        succeeded: bool,
+    },
     /// Look at the deadline.
     Expire,
     /// A person tries no longer.
@@ -300,6 +305,7 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
         (Command::Expire, Some(trying)) if trying.deadline < now => {
             Ok(vec![trying.playbook.next(trying.place.into(), trying.attempt, now)])
         }
+        (Command::Done { succeeded }, Some(trying)) => Ok(at_once(trying, succeeded, now)),
         (Command::GiveUp { why }, Some(_)) => Ok(vec![Event::GivenUp { why }]),
         (Command::GiveUp { .. }, None) => Err(Refusal::Idle),
         (Command::HandOver { .. } | Command::TakeOver { .. }, _) if !state.replaced_by.is_empty() => {
@@ -309,7 +315,17 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
         (Command::TakeOver { .. }, _) if !state.stands_for.is_empty() => Err(Refusal::HasAPost),
         (Command::TakeOver { from, post }, _) => Ok(vec![Event::TookOver { from, post }]),
         (Command::End { why }, _) if !idle => Ok(vec![Event::Ended { why }]),
-        (Command::Well | Command::Expire | Command::End { .. }, _) => Ok(vec![]),
+        (Command::Well | Command::Done { .. } | Command::Expire | Command::End { .. }, _) => Ok(vec![]),
+    }
+}
+
+/// The next try need not wait for the deadline; giving up does.
+fn at_once(trying: &Trying, succeeded: bool, now: Millis) -> Vec<Event> {
+    // What was carried out and did not help is not tried again.
+    let tried = if succeeded { u8::MAX } else { trying.attempt };
+    match trying.playbook.next(trying.place.into(), tried, now) {
+        Event::GivenUp { .. } => vec![],
+        next => vec![next],
     }
 }
 

@@ -66,6 +66,17 @@ fn a_playbook_is_tried_and_ends() {
     check(&[(0, Command::GiveUp { why: "seen".into() })], Err("remediation-not-running"));
     check(&[(0, begin("give-up"))], Ok("given-up"));
     check(&[(0, begin("give-up,re-apply-configuration:1:1"))], Ok("given-up"));
+    // What was carried out in vain is not tried again, what could not be is; giving up waits for its time.
+    let done = |second, succeeded| (second, Command::Done { succeeded });
+    let mends = || (0, begin("restart:2:10,re-install:2:20,give-up"));
+    check(&[mends(), done(1, true)], Ok("tried 1.1 until 21"));
+    check(&[mends(), done(1, false)], Ok("tried 0.2 until 11"));
+    check(&[mends(), done(1, false), done(2, false)], Ok("tried 1.1 until 22"));
+    check(&[mends(), done(1, true), done(2, true)], Ok("- 1.1 until 21"));
+    check(&[mends(), done(1, true), done(2, true), late(22)], Ok("tried 1.2 until 42"));
+    check(&[mends(), done(1, true), done(2, false), done(3, false)], Ok("- 1.2 until 22"));
+    check(&[mends(), done(1, true), (2, Command::Well)], Ok("healed"));
+    check(&[done(1, true)], Ok("-"));
     check(&[twice(), (1, Command::End { why: "retired".into() })], Ok("ended"));
     check(&[(1, Command::End { why: "retired".into() })], Ok("-"));
 }
@@ -96,6 +107,8 @@ fn a_post_is_handed_over_once() {
 const STORED: &[&str] = &[
     r#"{"event":"begun","playbook":"re-apply-configuration:3:300,give-up"}"#,
     r#"{"event":"tried","place":0,"attempt":1,"action":"re-apply-configuration","at":7,"deadline":300007}"#,
+    r#"{"event":"tried","place":0,"attempt":1,"action":"restart","at":7,"deadline":300007}"#,
+    r#"{"event":"tried","place":1,"attempt":2,"action":"re-install","at":7,"deadline":300007}"#,
     r#"{"event":"healed"}"#,
     r#"{"event":"given-up","why":"nothing of its playbook helped"}"#,
     r#"{"event":"handed-over","to":"b","post":"hall"}"#,

@@ -10,6 +10,7 @@ use crate::refusal::{Refusal, Sort};
 use crate::room::{Cx, Room, Subject};
 use crate::text::Label;
 use crate::time::Shown;
+use crate::upgrade::told as upgrade;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +100,12 @@ impl Operation for Begin {
             Refusal::new(Sort::Malformed, "bad-playbook", format!("the playbook: {why}"))
         })?;
         let subject = device::find_at_work(cx, self.device.as_str())?;
+        let reinstalls = playbook.steps().iter().any(|step| step.action == Action::Reinstall);
+        if reinstalls && upgrade::should_run(cx.tx, &subject)?.is_none() {
+            let detail = "the device took no release by a rollout, so there is none to install anew; leave \
+                          `re-install` out of the playbook";
+            return Err(Refusal::new(Sort::Conflict, "nothing-to-install", detail));
+        }
         let state = cx.change::<Remediation>(&subject, Command::Begin(playbook))?;
         Ok(view(&subject, state))
     }

@@ -23,12 +23,16 @@
 //! | silent | its wave's deadline passed |
 //! | spared | it is not to get it (any more) |
 //!
+//! What a device took is what it should run ([`firmware`]): what is offered to it again, by order and although
+//! it runs, when it is mended ([`told::envelope`]).
+//!
 //! What a device is told is computed from state and its report at every check-in. Nobody of a wave that
 //! has not begun is offered anything, so after a stop nobody of a later wave ever is. A device that runs
 //! the same or a newer sequence number (draft-ietf-suit-manifest-37) is not offered the release.
 //!
 //! Absent: the image's bytes (blobs), what a device does with an envelope. Not yet: schedules, groups,
 //! more than one component.
+pub mod firmware;
 pub mod release;
 pub mod rules;
 pub mod scripts;

@@ -1,3 +1,4 @@
+use super::firmware::rules as firmware;
 use super::release::rules as release;
 use super::rules::{
     Bounds, Command, Event, Outcome, Phase, Place, Refusal, State, Target, Verdict, apply, decide, judge,
@@ -255,6 +256,27 @@ fn a_release_is_kept_once() {
     assert_eq!(run(want("b")), Err(Refusal::Known));
 }
 
+#[test]
+fn a_device_should_run_the_newest_that_it_took() {
+    use firmware::{Command, Wanted};
+    let check = |commands: &[Command], expect: &str| {
+        let mut state = firmware::State::default();
+        for command in commands {
+            let events = firmware::decide(&state, command.clone(), Millis(0)).expect("nothing is refused");
+            events.iter().for_each(|event| firmware::apply(&mut state, event));
+        }
+        assert_eq!(state.wanted.map(|wanted| wanted.release).unwrap_or_default(), expect, "{commands:?}");
+    };
+    let take =
+        |release: &str, sequence_number| Command::Take(Wanted { release: release.into(), sequence_number });
+    let end = || Command::End { why: "retired".into() };
+    check(&[], "");
+    check(&[take("a", 2), take("a", 2), take("b", 1)], "a");
+    check(&[take("a", 2), take("c", 3)], "c");
+    check(&[take("a", 2), end(), end()], "");
+    check(&[take("a", 2), end(), take("b", 1)], "b");
+}
+
 /// One line for every form in which an event was ever stored. Never remove one.
 const STORED: &[&str] = &[
     r#"{"event":"started","target":{"release":"lamp-7-2","sequence_number":2,"manifest":"00","image":"ff","even_if_refusable":false},"bounds":{"deadline_seconds":60,"stop_after":2},"waves":[[{"site":"main","device":"d1"}]]}"#,
@@ -277,8 +299,15 @@ const STORED_RELEASE: &[&str] = &[
     r#"{"event":"release-refused","why":"the signature does not verify with this key"}"#,
 ];
 
+/// As [`STORED`], of what devices should run.
+const STORED_FIRMWARE: &[&str] = &[
+    r#"{"event":"firmware-taken","wanted":{"release":"lamp-7-2","sequence_number":2}}"#,
+    r#"{"event":"firmware-ended","why":"retired"}"#,
+];
+
 #[test]
 fn every_stored_event_is_read_for_ever() {
+    crate::audit::tests::stored_events::<super::firmware::Firmware>(STORED_FIRMWARE, 2);
     crate::audit::tests::stored_events::<super::Rollout>(STORED, 10);
     crate::audit::tests::stored_events::<super::release::Release>(STORED_RELEASE, 3);
 }

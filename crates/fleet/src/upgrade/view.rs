@@ -1,10 +1,11 @@
 //! What the faces, the door of check-ins and the hub's own work ask of rollouts.
 //!
 //! [`Expire`] and [`MayFetch`] are asked by the hub and are in no table.
-use super::Rollout;
 use super::release::view as release;
 use super::rules::{Bounds, Command, Outcome, Phase, Place, Target};
 use super::store::{self, Listed, ListedDevice, Past};
+use super::{Rollout, told};
+use crate::control;
 use crate::device;
 use crate::limits::{
     DEADLINE_SECONDS_MAX, OPEN_ROLLOUTS_MAX, ROLLOUT_DEVICES_MAX, ROLLOUT_WAVES_MAX, STEP_ROWS_MAX,
@@ -614,7 +615,8 @@ impl Operation for Expire {
     }
 }
 
-/// Whether a device may fetch a blob: it is the image of a release that it is being offered
+/// Whether a device may fetch a blob: it is the image of a release that it is being offered, or that it is to
+/// install anew
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MayFetch {
     /// The serial number of its LDevID, as hexadecimal digits
@@ -631,7 +633,11 @@ impl Operation for MayFetch {
 
     fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
         let subject = holder(cx, &self.serial)?;
-        Ok(store::is_offered(cx.tx, &subject, self.image.as_str())?)
+        let image = self.image.as_str();
+        if let Some(release) = control::reinstalls(cx.tx, &subject)? {
+            return Ok(told::is_image(cx.tx, &subject, &release, image)?);
+        }
+        Ok(store::is_offered(cx.tx, &subject, image)?)
     }
 }
 

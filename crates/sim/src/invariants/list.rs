@@ -106,6 +106,11 @@ pub const NAMES: &[Named] = &[
     ),
     named(Stories, "held-are-narrow", "the plan of a device that is held is as narrow as its level"),
     named(Stories, "described-makes-no-finding", "a described flow makes no finding"),
+    named(
+        Stories,
+        "mended-is-whole",
+        "the device that was mended installed its firmware anew, and its slots are as its maker published them",
+    ),
     named(Stories, "given-up-once", "one device was given up, after the tries that were allowed"),
     named(Stories, "posts-held-once", "every post is held by one device"),
     named(
@@ -113,7 +118,11 @@ pub const NAMES: &[Named] = &[
         "retired-get-no-byte",
         "a revoked certificate gets no byte, on an open connection or a new one",
     ),
-    named(Stories, "wiped-holds-nothing", "a wiped device's folder holds no key and no configuration"),
+    named(
+        Stories,
+        "wiped-holds-nothing",
+        "a wiped device's folder holds no key, no configuration and no firmware, and none runs from there",
+    ),
     named(Stories, "ends-are-proved", "the end of a life is proved by the device's own signed last report"),
 ];
 

@@ -154,6 +154,11 @@ pub const INVARIANTS: &[Invariant] = &[
         damage: |s| Box::pin(access::forget_who_answers(s)),
     },
     Invariant {
+        name: "mended-is-whole",
+        check: |s| Box::pin(response::mended_is_whole(s)),
+        damage: |s| Box::pin(response::change_the_mended(s)),
+    },
+    Invariant {
         name: "given-up-once",
         check: |s| Box::pin(response::given_up_once(s)),
         damage: |s| Box::pin(response::give_up_another(s)),

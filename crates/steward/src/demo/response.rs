@@ -5,12 +5,13 @@ use super::configuration::{BY_HAND, until};
 use super::damage::{at_rest, patch};
 use super::invariants::{ask, held, said};
 use super::scene::{Scene, word};
+use super::upgrade;
 use crate::failure::{Failure, failed, usage};
 use crate::limits::DEMO_RESPONSE_SECONDS_MAX;
 use serde_json::{Value as Json, json};
 
 /// How a device is mended that was changed by somebody.
-const RESTORE: &str = "re-apply-configuration:3:60,give-up";
+const RESTORE: &str = "restart:2:60,re-install:2:60,re-apply-configuration:3:60,give-up";
 /// How it is tried to mend one that is broken for good: two short tries.
 const IN_VAIN: &str = "re-apply-configuration:2:1,give-up";
 /// A packet that its description allows, and one that it does not.
@@ -70,6 +71,7 @@ pub async fn outside(scene: &mut Scene) -> Result<(), Failure> {
         let described = observe(scene, &id, DESCRIBED).await?;
         scene.tell(format!("  {DESCRIBED}: {}, no finding", word(&described["by"])))?;
         folder.put_configuration(BY_HAND)?;
+        upgrade::change_the_image(&folder)?;
         until(scene, &id, |shown| shown["drifted"] == true && shown["difference"] != "").await?;
         let seen = observe(scene, &id, OUTSIDE).await?;
         scene.written.push(("quarantine observe", id.clone()));
@@ -84,7 +86,20 @@ pub async fn outside(scene: &mut Scene) -> Result<(), Failure> {
     }
     comes(scene, "device show", &id, |shown| shown["stage"] == "operational").await?;
     comes(scene, "access plan", &id, |plan| !is_narrow(plan)).await?;
-    scene.tell("  Its playbook gave it back its configuration, and it was released.".into())
+    for done in mended_by(scene, &id).await? {
+        scene.tell(format!("  {done}"))?;
+    }
+    scene.tell("  It is as it should be, and it was released.".into())
+}
+
+/// The operations by which a device was mended, oldest first, in words.
+async fn mended_by(scene: &mut Scene, device: &str) -> Result<Vec<String>, Failure> {
+    let listed = scene.operator.call("operation list", json!({"device": device})).await?;
+    let all = listed["items"].as_array().into_iter().flatten().rev();
+    let of_playbook = all.skip_while(|one| one["kind"] != "restart");
+    let words =
+        |one: &Json| format!("{} {}: {}", word(&one["kind"]), word(&one["about"]), word(&one["phase"]));
+    Ok(of_playbook.map(words).collect())
 }
 
 fn is_narrow(plan: &Json) -> bool {
@@ -202,6 +217,36 @@ pub async fn described_makes_no_finding(scene: &mut Scene) -> Result<(), String>
     held(seen["outside"] == false && seen["finding"].is_null(), || {
         format!("{DESCRIBED} is a finding: {seen}")
     })
+}
+
+/// The device that was mended installed its firmware anew from its hub, and no slot of it holds what somebody
+/// made of it.
+pub async fn mended_is_whole(scene: &mut Scene) -> Result<(), String> {
+    let place = scene.plan.wounded();
+    let (id, planned) = (scene.devices[place].clone(), scene.plan.list().swap_remove(place));
+    let device = ask(scene, "device show", json!({"device": id})).await?;
+    if device["stage"] == "retired" {
+        return Ok(());
+    }
+    let listed = ask(scene, "operation list", json!({"device": id})).await?;
+    let done = |kind: &str| {
+        let mut all = listed["items"].as_array().into_iter().flatten();
+        all.any(|one| one["kind"] == kind && one["phase"] == "succeeded")
+    };
+    for kind in ["restart", "re-install", "apply-configuration"] {
+        held(done(kind), || format!("{} was not mended by `{kind}`", planned.name))?;
+    }
+    let folder = scene.device_folder(&planned).map_err(said)?;
+    upgrade::slots_are_whole(&folder)
+}
+
+/// The device that was mended is changed again.
+pub async fn change_the_mended(scene: &mut Scene) -> Result<(), Failure> {
+    let planned = scene.plan.list().swap_remove(scene.plan.wounded());
+    if scene.plan.wounded() == scene.plan.retired() {
+        return Err(usage("for a device to be mended and not retired, two devices are needed"));
+    }
+    upgrade::change_the_image(&scene.device_folder(&planned)?)
 }
 
 /// Who is given up is given up once, after its tries and no more.

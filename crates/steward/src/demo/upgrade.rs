@@ -249,6 +249,36 @@ fn running(folder: &DeviceFolder) -> Result<(PathBuf, Vec<u8>), Failure> {
     Ok((path, image))
 }
 
+/// Somebody changes the image of the slot that a device runs 1.2 from; the process that runs does not change.
+///
+/// # Errors
+/// [`Failure::Failed`] when it cannot be read or written.
+pub fn change_the_image(folder: &DeviceFolder) -> Result<(), Failure> {
+    let (path, mut image) = running(folder)?;
+    if image != self::image("1.2") {
+        // In a story that is played again it was, and the device runs from the other slot.
+        return Ok(());
+    }
+    image.extend(b"# changed by hand\n");
+    write_atomic(&path, &image, 0o700).map_err(failed)
+}
+
+/// Every image in the slots of a device is one that its maker published.
+///
+/// # Errors
+/// Which is not, in words.
+pub fn slots_are_whole(folder: &DeviceFolder) -> Result<(), String> {
+    for slot in ["a", "b"] {
+        let path = folder.path().join("slots").join(slot).join("image");
+        let published = match read_limited(&path, DEMO_FIRMWARE_BYTES_MAX) {
+            Err(why) if why.is_missing() => continue,
+            read => ["1.0", "1.1", "1.2"].map(image).contains(&read.map_err(|why| why.to_string())?),
+        };
+        held(published, || format!("{} is not as its maker published it", path.display()))?;
+    }
+    Ok(())
+}
+
 /// One byte of a device's firmware is changed.
 pub async fn change_a_byte(scene: &mut Scene) -> Result<(), Failure> {
     let place = (0..scene.devices.len()).find(|place| *place != scene.plan.retired()).unwrap_or_default();

@@ -103,7 +103,8 @@ impl<'a> Lamp<'a> {
         (desired.unwrap_or_default(), changes)
     }
 
-    fn look(&mut self, look: Look) -> Outcome {
+    /// Asks what only looks.
+    pub fn look(&mut self, look: impl Operation) -> Outcome {
         let (now, env, permitted) = (self.writer.now, self.writer.env.clone(), own(look));
         let mut found = None;
         let looked = self.writer.engine.snapshot(&mut |tx| {
@@ -287,7 +288,7 @@ fn a_change_from_outside_is_drift_and_a_person_decides() {
         // Changed back from outside: once, however often it is said; and soon after it waits.
         lamp.file = foreign;
         assert!(!lamp.checks_in().1, "too soon after the last drift");
-        lamp.waits(10);
+        lamp.waits(1);
         lamp.settles();
         // Kept this time.
         lamp.expect(

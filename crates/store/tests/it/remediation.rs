@@ -1,8 +1,18 @@
 //! Remediation on both engines: what is tried, when it ends, and who takes over a post.
 use crate::checkins::{Join, Lamp};
 use crate::support::{code, on_both};
+use fleet::operation::{Kind, Operation};
+use fleet::permission::Permission;
+use fleet::refusal::Refusal;
 use fleet::remediation::view::Expire;
+use fleet::room::Cx;
+use fleet::upgrade::release::Release;
+use fleet::upgrade::release::rules::{Command as Fetch, Fetched, Source};
+use fleet::upgrade::view::MayFetch;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use wire::control::{FirmwareReport, OrderReport, Progress, Running};
 
 const FOREIGN: &str = r#"{"interval":1}"#;
 
@@ -83,7 +93,8 @@ fn what_does_not_help_is_given_up_in_time_and_a_spare_takes_the_post() {
         let mut lamp = Lamp::new(&mut writer);
         lamp.settles();
         let first = lamp.file;
-        lamp.begin("re-install:1:60", json!("action-not-yet"));
+        lamp.begin("factory-reset:1:60", json!("action-not-yet"));
+        lamp.begin("re-install:1:60", json!("nothing-to-install"));
         lamp.begin("re-apply-configuration:2:60", json!({"attempt": 1}));
         assert_eq!(lamp.expires(), 0);
         lamp.waits(61);
@@ -110,6 +121,173 @@ fn what_does_not_help_is_given_up_in_time_and_a_spare_takes_the_post() {
             first.contains("60") && diff["difference"].to_string().contains("+   \\\"interval\\\": 60"),
             "{diff}"
         );
+        lamp.writer.sound();
+    });
+}
+
+/// A release for the lamp.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Released {}
+
+impl Operation for Released {
+    const NAME: &'static str = "test released";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = ();
+
+    fn run(&self, cx: &mut Cx) -> Result<(), Refusal> {
+        let release = cx.subject("", "new");
+        let source = Source { maker: "x".into(), ..Source::default() };
+        cx.change::<Release>(&release, Fetch::Want(source))?;
+        let (envelope, manifest, image) = ("AAEC".into(), "02".repeat(32), "ff".repeat(32));
+        let fetched = Fetched { envelope, manifest, image, sequence_number: 2, ..Fetched::default() };
+        cx.change::<Release>(&release, Fetch::Keep(Box::new(fetched))).map(drop)
+    }
+}
+
+impl Lamp<'_> {
+    /// Its firmware has this sequence number, which its manifest repeats.
+    fn runs(&mut self, sequence_number: u64) {
+        let manifest = [u8::try_from(sequence_number).expect("small"); 32];
+        let running = Some(Running { sequence_number, manifest });
+        self.report.firmware = Some(FirmwareReport { running, ..FirmwareReport::default() });
+    }
+
+    fn says(&mut self, order: u32, progress: Progress) {
+        let firmware = self.report.firmware.get_or_insert_default();
+        firmware.order = Some(OrderReport { order, progress });
+    }
+
+    /// Takes the release by a rollout.
+    fn upgrades(&mut self) {
+        self.own(Released {}).expect("released");
+        self.runs(1);
+        self.settles();
+        self.expect("rollout start", json!({"release": "new"}), json!({"started": true}));
+        assert_eq!(self.checks_in().0.firmware, Some(vec![0, 1, 2]));
+        self.runs(2);
+        self.settles();
+    }
+
+    fn may_fetch(&mut self) -> bool {
+        let call = MayFetch { serial: "aa".into(), image: "ff".repeat(32).parse().expect("a digest") };
+        self.look(call).expect("answered") == json!(true)
+    }
+
+    fn tries(&mut self, action: &str, attempt: u8) {
+        let least = json!({"action": action, "attempt": attempt});
+        self.expect("remediation show", json!({"device": "lamp"}), least);
+    }
+}
+
+#[test]
+fn a_playbook_starts_anew_installs_anew_and_gives_back() {
+    on_both("a_playbook_starts_anew_installs_anew", |world| {
+        let mut writer = world.writer();
+        let mut lamp = Lamp::new(&mut writer);
+        lamp.settles();
+        let first = lamp.file;
+        lamp.upgrades();
+        assert!(!lamp.may_fetch(), "it has it");
+        lamp.file = FOREIGN;
+        lamp.settles();
+        lamp.begin("restart:2:60,re-install:2:60,re-apply-configuration:3:60", json!({"action": "restart"}));
+        let restart = lamp.checks_in().0.restart.expect("ordered");
+        assert_eq!(lamp.checks_in().0.restart, Some(restart), "an answer may be lost");
+        lamp.says(restart, Progress::UnderWay);
+        assert_eq!(lamp.checks_in(), Default::default());
+        // It started, and from another slot: that did not help.
+        lamp.runs(1);
+        lamp.says(restart, Progress::Done);
+        assert!(lamp.checks_in().1);
+        lamp.tries("re-install", 1);
+        assert!(lamp.may_fetch());
+        let told = lamp.checks_in().0;
+        let order = told.reinstall.expect("ordered");
+        assert_eq!((told.firmware, told.restart), (Some(vec![0, 1, 2]), None));
+        assert_ne!(order, restart);
+        lamp.says(order, Progress::Failed("the line was cut".into()));
+        lamp.checks_in();
+        lamp.tries("re-install", 2);
+        let order = lamp.checks_in().0.reinstall.expect("ordered again");
+        lamp.runs(2);
+        lamp.says(order, Progress::Done);
+        lamp.checks_in();
+        lamp.tries("re-apply-configuration", 1);
+        assert!(!lamp.may_fetch());
+        assert_eq!(lamp.checks_in().0.configuration.expect("ordered").document, first.as_bytes());
+        lamp.file = first;
+        lamp.settles();
+        lamp.stands("operational", json!([]));
+        let listed = lamp.writer.read("operation list", r#"{"device":"lamp"}"#).expect("a list");
+        let all =
+            listed["items"].as_array().expect("items").iter().rev().skip_while(|o| o["kind"] != "restart");
+        let told: Vec<String> =
+            all.map(|o| format!("{} {}", o["kind"], o["phase"]).replace('"', "")).collect();
+        let expect = [
+            "restart succeeded",
+            "re-install failed",
+            "re-install succeeded",
+            "apply-configuration succeeded",
+        ];
+        assert_eq!(told, expect);
+        lamp.writer.sound();
+    });
+}
+
+#[test]
+fn who_runs_something_older_is_not_well() {
+    on_both("who_runs_something_older_is_not_well", |world| {
+        let mut writer = world.writer();
+        let mut lamp = Lamp::new(&mut writer);
+        lamp.settles();
+        lamp.upgrades();
+        lamp.runs(1);
+        lamp.begin("restart:1:60,give-up", json!({"attempt": 1}));
+        let restart = lamp.checks_in().0.restart.expect("ordered");
+        lamp.says(restart, Progress::Done);
+        lamp.checks_in();
+        lamp.stands("remediation", json!([]));
+        // What it should run was offered by another way.
+        lamp.runs(2);
+        lamp.says(restart, Progress::Done);
+        assert!(lamp.checks_in().1);
+        lamp.stands("operational", json!([]));
+        // A try that ends takes its order along.
+        lamp.begin("restart:1:60,give-up", json!({"attempt": 1}));
+        lamp.waits(61);
+        assert_eq!(lamp.expires(), 1);
+        let ended =
+            json!({"items": [{"kind": "restart", "phase": "cancelled", "why": "its playbook ended"}]});
+        lamp.expect("operation list", json!({"device": "lamp", "limit": 1}), ended);
+        assert_eq!(lamp.checks_in().0.restart, None);
+        lamp.writer.sound();
+    });
+}
+
+#[test]
+fn nothing_is_desired_of_a_device_whose_life_is_over() {
+    on_both("nothing_is_desired_of_a_device_whose_life_is_over", |world| {
+        let mut writer = world.writer();
+        let mut lamp = Lamp::new(&mut writer);
+        lamp.settles();
+        lamp.upgrades();
+        lamp.begin("re-install:1:60", json!({"action": "re-install"}));
+        let set = json!({"device": "lamp", "document": FOREIGN});
+        lamp.expect("configuration set", set, json!({"version": 2}));
+        assert!(lamp.may_fetch());
+        for _ in 0..2 {
+            let retire = json!({"device": "lamp", "why": "sold"});
+            lamp.expect("device retire", retire, json!({"stage": "retired"}));
+            let device = json!({"device": "lamp"});
+            let nothing = json!({"applied": 0, "ordered": 0, "drifted": false, "document": ""});
+            lamp.expect("configuration show", device.clone(), nothing.clone());
+            lamp.expect("configuration versions", device.clone(), json!({"items": []}));
+            let open = lamp.writer.read("operation list", &device.to_string()).expect("a list").to_string();
+            assert!(!open.contains("requested") && !open.contains("running"), "{open}");
+            lamp.expect("device claim", json!({"device": "lamp", "proof": "a bill"}), json!({}));
+            lamp.expect("configuration show", device, nothing);
+        }
         lamp.writer.sound();
     });
 }

@@ -78,11 +78,12 @@ impl Operation for CheckIn {
         });
         let running = Some(Running { sequence_number: self.runs, manifest });
         let report = FirmwareReport { running, not_kept, order: None };
-        let changes = look(cx.tx, &subject, Some(&report), cx.now)?.changes;
+        let changes = look(cx.tx, &subject, Some(&report), false, cx.now)?.changes;
         hear(cx, &subject, Some(&report))?;
-        let told = look(cx.tx, &subject, Some(&report), cx.now)?;
+        assert_eq!(look(cx.tx, &subject, Some(&report), true, cx.now)?.envelope, None, "it is busy");
+        let told = look(cx.tx, &subject, Some(&report), false, cx.now)?;
         tell(cx, &subject, Some(&report))?;
-        assert!(!look(cx.tx, &subject, Some(&report), cx.now)?.changes, "it was taken in");
+        assert!(!look(cx.tx, &subject, Some(&report), false, cx.now)?.changes, "it was taken in");
         let may = store::is_offered(cx.tx, &subject, &"ff".repeat(32))?;
         assert_eq!(told.envelope.as_deref().unwrap_or(&[0, 1, 2]), [0, 1, 2]);
         Ok((told.envelope.is_some(), changes, may))
