@@ -74,7 +74,7 @@ pub const CHECK_IN_MILLIS_MIN: u64 = 1_000;
 pub const QUICK_ANSWERS_MAX: u32 = 8;
 
 /// Between two looks at the configuration's file.
-pub const LOOK_MILLIS_MAX: u64 = 1_000;
+pub const LOOK_MILLIS_MAX: u64 = 500;
 
 /// What a device remembers of its configuration, on its disk.
 pub const MEMORY_FILE_BYTES_MAX: usize = 16 * 1024;

@@ -71,8 +71,9 @@ pub const CONFIGURATION_VERSIONS_MAX: usize = 16;
 /// How far the number of an order that a device names may be above the newest that its hub gave, to be
 /// believed.
 pub const ORDER_STEPS_MAX: u32 = 1_000_000;
-/// From one drift of a device that is journalled to the next, whatever the device says.
-pub const DRIFT_SECONDS_MIN: i64 = 10;
+/// From one drift of a device that is journalled to the next, whatever the device says; what it says earlier
+/// is looked at again then. How often it may say anything is the hub's budget.
+pub const DRIFT_MILLIS_MIN: i64 = 500;
 /// Lines of a text that are compared one by one.
 pub const DIFF_LINES_MAX: usize = 1_000;
 /// Operations of one device that are kept. Of each kind one at most is open.

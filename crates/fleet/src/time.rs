@@ -14,7 +14,12 @@ pub struct Millis(pub i64);
 impl Millis {
     /// This moment and `seconds` more; never overflows.
     pub fn plus_seconds(self, seconds: i64) -> Self {
-        Millis(self.0.saturating_add(seconds.saturating_mul(1000)))
+        self.plus_millis(seconds.saturating_mul(1000))
+    }
+
+    /// This moment and `millis` more; never overflows.
+    pub fn plus_millis(self, millis: i64) -> Self {
+        Millis(self.0.saturating_add(millis))
     }
 }
 

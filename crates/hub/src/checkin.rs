@@ -74,9 +74,11 @@ impl CheckIns {
                 return Ok(told(heard.desired));
             }
             tokio::select! {
-                () = ticket.woken.notified() => self.hold(&ticket, false),
+                () = ticket.woken.notified() => {}
+                () = sleep_until(again(&heard)), if heard.again_at.is_some() => {}
                 () = sleep_until(until) => return Ok(told(None)),
             };
+            self.hold(&ticket, false);
         }
     }
 
@@ -165,6 +167,12 @@ impl CheckIns {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When a report is to be looked at again.
+fn again(heard: &Heard) -> Instant {
+    let wait = heard.again_at.map_or(0, |at| at.0.saturating_sub(io::clock::now_millis()));
+    Instant::now() + Duration::from_millis(u64::try_from(wait).unwrap_or(0))
 }
 
 /// Of whom an entry tells: of its subject, or of the devices of a wave.

@@ -190,6 +190,32 @@ fn what_is_new_reaches_a_held_device() {
     hub.ask("audit check", json!({})).expect("rows equal the journal");
 }
 
+/// What a device changes twice in a row is seen twice, and not only at its next check-in.
+#[test]
+fn a_second_drift_is_seen_while_the_device_waits() {
+    let hub = trusting(PATIENCE);
+    let lamp = Lamp::join(&hub, "A1");
+    let held = {
+        let lamp = lamp.clone();
+        hub.runtime.spawn(async move {
+            let mut line = lamp.connects().await;
+            lamp.sends_its_document_and_waits(&mut line).await.expect("an answer")
+        })
+    };
+    until_held(&hub, 1);
+    hub.runtime.block_on(async {
+        let mut line = lamp.connects().await;
+        for by_hand in [&b"{\"by\":1}"[..], b"{\"by\":2}", b"{\"by\":3}"] {
+            let told = lamp.says(&mut line, &report(by_hand)).await.expect("an answer");
+            assert!(told.send_configuration, "its document is wanted as soon as it is drift");
+        }
+    });
+    assert!(hub.runtime.block_on(held).expect("it lives").is_empty(), "a newer request ends it");
+    let journal = hub.ask("audit list", json!({"limit": 500})).expect("a list").to_string();
+    assert_eq!(journal.matches("drifted").count(), 3, "{journal}");
+    hub.ask("audit check", json!({})).expect("rows equal the journal");
+}
+
 /// More devices wait than there are readers, and whoever asks is answered.
 #[test]
 fn two_hundred_held_devices_cost_no_reader() {
