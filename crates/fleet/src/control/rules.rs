@@ -368,14 +368,14 @@ pub enum Step {
     Reinstall(u32),
 }
 
-/// What a report says of the open order for the firmware: how it ended, if it did.
+/// What a report says of the open order for the firmware: how it ended, if it did. Of one that the device was
+/// not told it can say nothing: it means one of a hub that was restored since.
 pub fn ended_by(state: &State, report: &Report) -> Option<Command> {
-    let (number, open) = state.firmware_order()?;
+    let (number, open) = state.firmware_order().filter(|(_, open)| open.phase == Phase::Running)?;
     let (kind, about) = (open.kind, open.about.clone());
     let fail = |why: String| Some(Command::Fail { kind, about: about.clone(), why });
     let named = [kind.member(), "firmware"];
-    if open.phase == Phase::Running && report.not_understood.iter().any(|word| named.contains(&word.as_str()))
-    {
+    if report.not_understood.iter().any(|word| named.contains(&word.as_str())) {
         return fail("the device does not know how to do that".into());
     }
     let told = report.firmware.as_ref()?.order.as_ref().filter(|told| told.order == number)?;

@@ -135,7 +135,7 @@ fn a_report_ends_the_order_for_the_firmware() {
     check(true, &Report::default(), "running");
     check(true, &reports(1, Progress::UnderWay), "running");
     check(true, &reports(1, Progress::Done), "succeeded");
-    check(false, &reports(1, Progress::Done), "succeeded");
+    check(false, &reports(1, Progress::Done), "requested");
     check(true, &reports(2, Progress::Done), "running");
     check(true, &reports(1, Progress::Failed("no disk".into())), "failed no disk");
     for word in ["reinstall", "firmware"] {
