@@ -224,7 +224,7 @@ const STORED: &[&str] = &[
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Configuration>(STORED, 12);
+    crate::audit::tests::stored_events::<super::Configuration>(STORED, 13);
 }
 
 fn command() -> impl Strategy<Value = Command> {
