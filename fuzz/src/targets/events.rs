@@ -29,6 +29,7 @@ rooms! {
     fleet::retirement::Retirement,
     fleet::retirement::support::Support,
     fleet::upgrade::Rollout,
+    fleet::upgrade::firmware::Firmware,
     fleet::upgrade::release::Release,
 }
 
