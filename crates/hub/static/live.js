@@ -2,13 +2,15 @@
 // that a person is busy with stays as it is.
 "use strict";
 const isBusy = (part) => part.contains(document.activeElement) || part.querySelector("details[open]");
+// A form's key is another one each time.
+const said = (part) => part.innerHTML.replace(/name="_key" value="[0-9a-f]*"/g, "");
 const fetched = async () => {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(part.id);
-    if (fresh && !isBusy(part) && fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
+    if (fresh && !isBusy(part) && said(fresh) !== said(part)) part.replaceChildren(...fresh.childNodes);
   }
 };
 let running = false;

@@ -104,12 +104,17 @@ impl Browser {
         ids.map(|id| Element(id.to_owned())).collect()
     }
 
-    /// How many elements a CSS selector finds now.
-    pub fn count(&mut self, selector: &str) -> usize {
+    /// The elements that a CSS selector finds now.
+    pub fn now(&mut self, selector: &str) -> Vec<Element> {
         self.command(Method::POST, "/timeouts", json!({"implicit": 0}));
-        let found = self.all(selector).len();
+        let found = self.all(selector);
         self.command(Method::POST, "/timeouts", json!({"implicit": IMPLICIT_WAIT_MILLIS}));
         found
+    }
+
+    /// How many elements a CSS selector finds now.
+    pub fn count(&mut self, selector: &str) -> usize {
+        self.now(selector).len()
     }
 
     /// The first element that a CSS selector finds.
@@ -125,6 +130,11 @@ impl Browser {
     pub fn text(&mut self, element: &Element) -> String {
         let text = self.command(Method::GET, &format!("/element/{}/text", element.0), json!({}));
         text.as_str().expect("text").to_owned()
+    }
+
+    /// A property of an element.
+    pub fn property(&mut self, element: &Element, name: &str) -> Json {
+        self.command(Method::GET, &format!("/element/{}/property/{name}", element.0), json!({}))
     }
 
     pub fn click(&mut self, element: &Element) {
@@ -159,6 +169,14 @@ impl Browser {
     /// A command of the Chrome DevTools Protocol.
     pub fn devtools(&mut self, command: &str, parameters: Json) {
         self.command(Method::POST, "/goog/cdp/execute", json!({"cmd": command, "params": parameters}));
+    }
+
+    /// Looks through a window of this width, by day (`light`) or by night (`dark`).
+    pub fn looks(&mut self, scheme: &str, width: i64) {
+        let feature = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": feature}));
+        let metrics = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics);
     }
 
     /// Keeps a picture of the page as `target/pages/NAME.png`.

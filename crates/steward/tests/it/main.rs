@@ -15,5 +15,6 @@ mod lab;
 mod nat;
 mod pages;
 mod serve;
+mod story_pages;
 mod support;
 mod words;

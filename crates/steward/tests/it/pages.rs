@@ -8,11 +8,11 @@ use io::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, 
 use serde_json::{Value as Json, json};
 use std::time::Instant;
 
-const FORM: &str = "application/x-www-form-urlencoded";
-const SESSION: &str = "__Host-steward";
-const NO_SCRIPT: Wish = Wish { no_script: true };
+pub const FORM: &str = "application/x-www-form-urlencoded";
+pub const SESSION: &str = "__Host-steward";
+pub const NO_SCRIPT: Wish = Wish { no_script: true };
 
-fn sign_in(browser: &mut Browser, hub: &Hub, account: &str) {
+pub fn sign_in(browser: &mut Browser, hub: &Hub, account: &str) {
     browser.open(&format!("{}/sign-in/{}", hub.people(), hub.link_of(account)));
     let button = browser.one("main form button");
     assert_eq!(browser.text(&button), "Sign in to Steward");
@@ -140,10 +140,7 @@ fn pages_fit_and_ask_nobody_else() {
         ("token", "/token/issue"),
     ];
     for (scheme, width) in [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)] {
-        let feature = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        browser.devtools("Emulation.setEmulatedMedia", json!({"features": feature}));
-        let metrics = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500});
-        browser.devtools("Emulation.setDeviceMetricsOverride", metrics);
+        browser.looks(scheme, width);
         for (name, target) in pages {
             browser.open(&format!("{}{target}", hub.people()));
             browser.one("main h1");
@@ -226,7 +223,7 @@ fn the_stream_of_events_is_for_who_is_signed_in() {
 }
 
 /// All that the page loaded came from the hub.
-fn asked_nobody_else(browser: &mut Browser, hub: &Hub) {
+pub fn asked_nobody_else(browser: &mut Browser, hub: &Hub) {
     let asked = browser
         .script("return performance.getEntries().filter(e => e.name.includes('://')).map(e => e.name)");
     let asked = asked.as_array().expect("a list");
