@@ -363,7 +363,12 @@ fn page(
     let done = answer.is_some() && row.kind == Kind::Write;
     let (noun, _) = row.noun_verb();
     let (related, actions) = match (row.kind, &answer) {
-        (Kind::Read, Some(answer)) => (form.related(session, row), form.actions(session, noun, answer)),
+        (Kind::Read, Some(answer)) => {
+            // The headings of sections lead to those pages.
+            let is_plain = content.before.is_empty() && content.after.is_empty();
+            let related = if is_plain { form.related(session, row) } else { Vec::new() };
+            (related, form.actions(session, noun, answer))
+        }
         (Kind::Write, Some(answer)) => (back(answer), Vec::new()),
         _ => (Vec::new(), Vec::new()),
     };

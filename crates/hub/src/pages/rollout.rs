@@ -79,15 +79,12 @@ fn story(answer: &Json) -> String {
         "" => format!("It is {phase}, in wave {}.", answer["wave"]),
         why => format!("It is {phase}: {why}."),
     };
-    format!(
-        "{now} By its rule {} stop it; a device that says nothing for {} seconds counts as one.",
-        plural(number(answer, "stop_after"), "failure"),
-        answer["deadline_seconds"]
-    )
-}
-
-fn plural(count: i64, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+    let rule = match number(answer, "stop_after") {
+        1 => "1 failure stops it".to_owned(),
+        failures => format!("{failures} failures stop it"),
+    };
+    let deadline = &answer["deadline_seconds"];
+    format!("{now} By its rule {rule}; a device that says nothing for {deadline} seconds counts as one.")
 }
 
 fn of_waves(waves: &[Json]) -> Table {

@@ -227,7 +227,6 @@ fn findings_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     let overview = format!("{}/", hub.people());
     browser.open(&overview);
     assert_eq!(texts(browser, "#attention li"), kinds);
-    browser.picture("story-overview");
 }
 
 fn the_journal_is_as_the_api_says(story: &Story, browser: &mut Browser) {
@@ -324,6 +323,9 @@ fn a_rollouts_bar_moves(story: &Story, browser: &mut Browser) {
         .collect();
     let devices: usize = sizes.iter().sum();
     assert!(sizes.len() == 2 && devices >= 2, "{planned}");
+    browser.open(&format!("{}/", hub.people()));
+    assert_eq!(column(browser, "#rollouts", "succeeded"), [format!("0 of {devices}")]);
+    browser.picture("story-overview");
     browser.open(&format!("{}/rollout/show?rollout=watched", hub.people()));
     browser.one("#progress svg");
     browser.script(
