@@ -221,6 +221,11 @@ fn shown(cx: &mut Cx, subject: Subject, number: u32, found: Finding) -> Result<F
     })
 }
 
+/// Why something is a finding, and what a person may do, by what a finding is decided by.
+pub fn explanation(by: &str) -> String {
+    by.parse().map_or_else(|_| explained(by), |of| may_do(of).into())
+}
+
 /// Why being ahead is a finding, and what a person may do.
 fn may_do(of: Ahead) -> &'static str {
     match of {

@@ -45,9 +45,12 @@ fn possible(session: &Session, found: &Json) -> Vec<Link> {
     let link = |row: &fleet::operation::OperationRow| {
         let path = page_path(row);
         let subject = row.fields().into_iter().find(|field| field.required).map(|field| field.name);
-        let path = match subject.as_deref() {
-            Some("device") => address(&path, "device", text(found, "device")),
-            Some("rollout") => address(&path, "rollout", text(found, "name")),
+        let path = match (subject.as_deref(), row.noun_verb().0) {
+            (Some("device"), "finding") => {
+                format!("{}&finding={}", address(&path, "device", text(found, "device")), found["finding"])
+            }
+            (Some("device"), _) => address(&path, "device", text(found, "device")),
+            (Some("rollout"), _) => address(&path, "rollout", text(found, "name")),
             _ => path,
         };
         Link { name: row.name.into(), path }

@@ -9,7 +9,7 @@ use fleet::discovery::{Discovery, description::subject};
 use fleet::operation::{Kind, Operation};
 use fleet::permission::Permission;
 use fleet::posture::attention::view;
-use fleet::quarantine::rules::Packet;
+use fleet::quarantine::rules::{Ahead, Packet};
 use fleet::quarantine::{Quarantine, rules::Command as Hold};
 use fleet::refusal::Refusal;
 use fleet::room::Cx;
@@ -29,8 +29,10 @@ impl Operation for Trouble {
     type Answer = ();
 
     fn run(&self, cx: &mut Cx) -> Result<(), Refusal> {
-        let [given_up, held, outside, torn, drifted] =
-            ["d5", "d6", "d7", "d8", "d9"].map(|id| cx.subject("main", id));
+        let [ahead, given_up, held, outside, torn, drifted] =
+            ["d4", "d5", "d6", "d7", "d8", "d9"].map(|id| cx.subject("main", id));
+        let what = String::from("it had an order that the hub has not given");
+        cx.change::<Quarantine>(&ahead, Hold::FindAhead { of: Ahead::Configuration, what })?;
         cx.change::<Device>(&given_up, Life::BeginRemediation)?;
         cx.change::<Device>(&given_up, Life::GiveUp { why: "<b>it does not boot</b>".into() })?;
         let level = fleet::quarantine::rules::Level::Isolated;
@@ -101,6 +103,7 @@ fn what_a_person_should_look_at_is_listed_most_severe_first() {
             ("held", "lamp-6"),
             ("held", "lamp-7"),
             ("outside-description", "lamp-7"),
+            ("ahead-of-state", "lamp-4"),
             ("contradiction", "lamp-8"),
             ("rollout-paused", "new"),
             ("config-drift", "lamp-9"),
@@ -112,6 +115,9 @@ fn what_a_person_should_look_at_is_listed_most_severe_first() {
         let first = &all["items"][0];
         assert_eq!((&first["what"], &first["device"]), (&json!("<b>it does not boot</b>"), &json!("d5")));
         assert!(first["since"].as_str().is_some_and(|since| since.starts_with("2026-11-22T")), "{first}");
+        let ahead = list(&mut writer, json!({"kind": "ahead-of-state"}));
+        assert_eq!(ahead["items"][0]["finding"], 1);
+        assert_eq!(ahead["items"][0]["possible"][2], "finding settle");
         let of_kind = list(&mut writer, json!({"kind": "held"}));
         assert_eq!(of_kind["items"].as_array().map(Vec::len), Some(2));
         let of_device = list(&mut writer, json!({"device": "lamp-7"}));

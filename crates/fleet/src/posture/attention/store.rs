@@ -74,7 +74,14 @@ const OUTSIDE_DESCRIPTION: Statements = statements!(
     "SELECT f.at AS since, f.device || '.' || CAST(f.number AS TEXT) AS id, f.device AS device, "
     "d.name AS name, f.what AS what, f.decided_by AS detail FROM finding f JOIN device d "
     "ON d.organisation = f.organisation AND d.site = f.site AND d.device = f.device "
-    "WHERE f.organisation = $1 AND f.settled = 0"
+    "WHERE f.organisation = $1 AND f.settled = 0 AND f.decided_by NOT LIKE 'ahead-of-state/%'"
+);
+
+const AHEAD_OF_STATE: Statements = statements!(
+    "SELECT f.at AS since, f.device || '.' || CAST(f.number AS TEXT) AS id, f.device AS device, "
+    "d.name AS name, f.what AS what, f.decided_by AS detail FROM finding f JOIN device d "
+    "ON d.organisation = f.organisation AND d.site = f.site AND d.device = f.device "
+    "WHERE f.organisation = $1 AND f.settled = 0 AND f.decided_by LIKE 'ahead-of-state/%'"
 );
 
 const CONTRADICTION: Statements = statements!(
@@ -138,6 +145,7 @@ fn statements(kind: Kind) -> Statements {
         Kind::NeedsAttention => NEEDS_ATTENTION,
         Kind::Held => HELD,
         Kind::OutsideDescription => OUTSIDE_DESCRIPTION,
+        Kind::AheadOfState => AHEAD_OF_STATE,
         Kind::Contradiction => CONTRADICTION,
         Kind::RolloutStopped => ROLLOUT_STOPPED,
         Kind::RolloutPaused => ROLLOUT_PAUSED,

@@ -4,7 +4,7 @@ use crate::device;
 use crate::operation::{Kind as OperationKind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
-use crate::quarantine::traffic::explained;
+use crate::quarantine::view::explanation;
 use crate::refusal::{Refusal, Sort};
 use crate::room::Cx;
 use crate::text::{Cursor, Label};
@@ -22,6 +22,8 @@ words! {
         Held = "held",
         /// A device sent what its description does not allow.
         OutsideDescription = "outside-description",
+        /// A device has what the hub does not know: it was restored from a backup.
+        AheadOfState = "ahead-of-state",
         /// Statements about a device contradict each other.
         Contradiction = "contradiction",
         /// A rollout was stopped by rule, and no later one to devices of its kind has finished.
@@ -51,6 +53,8 @@ pub struct AttentionView {
     pub explanation: String,
     /// Since when.
     pub since: Shown,
+    /// The number of the device's finding; nothing when it has none.
+    pub finding: Option<u32>,
     /// Operations that settle it.
     pub possible: &'static [&'static str],
     /// The device's id; empty when it is about no single device.
@@ -58,7 +62,13 @@ pub struct AttentionView {
 }
 
 fn view(kind: Kind, found: Found) -> AttentionView {
-    let Found { since, device, name, what, detail, .. } = found;
+    let Found { since, id, device, name, what, detail } = found;
+    let finding = match kind {
+        Kind::OutsideDescription | Kind::AheadOfState => {
+            id.rsplit_once('.').and_then(|(_, number)| number.parse().ok())
+        }
+        _ => None,
+    };
     let (explanation, possible): (String, &[&str]) = match kind {
         Kind::NeedsAttention => (
             "what was tried did not help, and nothing more is tried".into(),
@@ -68,7 +78,8 @@ fn view(kind: Kind, found: Found) -> AttentionView {
             format!("it is held at `{detail}` until a person releases it"),
             &["quarantine release", "remediation begin"],
         ),
-        Kind::OutsideDescription => (explained(&detail), &["quarantine release", "remediation begin"]),
+        Kind::OutsideDescription => (explanation(&detail), &["quarantine release", "remediation begin"]),
+        Kind::AheadOfState => (explanation(&detail), ahead(&detail)),
         Kind::Contradiction => {
             ("of what is said of it, the stronger statement counts".into(), &["description enter"])
         }
@@ -88,7 +99,18 @@ fn view(kind: Kind, found: Found) -> AttentionView {
         Kind::DescriptionFailed => (format!("it is not verified: {detail}"), &["description fetch"]),
     };
     let what = if kind == Kind::ConfigDrift { "changed from outside".into() } else { what };
-    AttentionView { kind, name, what, explanation, since: Shown(since), possible, device }
+    AttentionView { kind, name, what, explanation, since: Shown(since), finding, possible, device }
+}
+
+/// What may be done about a device that is ahead of what the hub knows.
+fn ahead(by: &str) -> &'static [&'static str] {
+    match by {
+        "ahead-of-state/certificate" => &["onboarding adopt", "onboarding revoke", "finding settle"],
+        "ahead-of-state/configuration" => {
+            &["configuration backup", "configuration restore", "finding settle"]
+        }
+        _ => &["release fetch", "finding settle"],
+    }
 }
 
 /// List what a person should look at in the whole fleet: most severe first, then newest first
