@@ -5,7 +5,7 @@ use crate::support::{Hub, PATIENCE, body, with};
 use io::http::StatusCode;
 use io::http::client::{Answer, Request};
 use io::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::time::Instant;
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
