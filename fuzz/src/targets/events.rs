@@ -10,6 +10,7 @@ macro_rules! rooms {
 rooms! {
     fleet::access::Access,
     fleet::access::controller::Controller,
+    fleet::access::gate::Gate,
     fleet::account::Account,
     fleet::configuration::Configuration,
     fleet::control::Control,
