@@ -139,6 +139,7 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<audit::view::ShowHead>(),
     row::<audit::view::Verify>(),
     row::<audit::view::Check>(),
+    row::<audit::clock::view::Accept>(),
     row::<account::view::Add>(),
     row::<account::view::List>(),
     row::<account::view::Show>(),
@@ -155,6 +156,7 @@ pub const OPERATIONS: &[OperationRow] = &[
 
 /// The rooms whose rows must equal the fold of their journal.
 pub const FOLDS: &[Fold] = &[
+    fold::<audit::clock::Clock>(),
     fold::<device::Device>(),
     fold::<account::Account>(),
     fold::<discovery::Discovery>(),
@@ -194,6 +196,7 @@ pub const BLOB_HOLDERS: &[blob::Holder] = &[
 /// Every room's tables, in the order in which they are made.
 pub const MIGRATIONS: &[&[Migration]] = &[
     audit::store::MIGRATIONS,
+    audit::clock::store::MIGRATIONS,
     account::store::MIGRATIONS,
     blob::store::MIGRATIONS,
     device::store::MIGRATIONS,

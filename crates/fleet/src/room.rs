@@ -1,8 +1,9 @@
 //! The spine: decide, apply, save, journal. One function writes; nothing else may.
+use crate::audit::clock::rules::is_behind;
 use crate::audit::rules::Entry;
 use crate::audit::store::journal_events;
 use crate::id::Id;
-use crate::limits::{CLOCK_BEHIND_MILLIS_MAX, STEP_ROWS_MAX};
+use crate::limits::STEP_ROWS_MAX;
 use crate::permission::Session;
 use crate::reactions;
 use crate::refusal::{Blame, Refusal, Sort};
@@ -206,7 +207,7 @@ impl<'a> Cx<'a> {
         serial
     }
 
-    /// The time of the newest journal entry.
+    /// The time of the newest journal entry that counts.
     pub fn newest(&self) -> Millis {
         self.newest
     }
@@ -216,14 +217,20 @@ impl<'a> Cx<'a> {
     /// # Errors
     /// `clock-behind` when the clock is before the newest journal entry.
     pub fn sound_now(&self) -> Result<Millis, Refusal> {
-        if self.now.0 + CLOCK_BEHIND_MILLIS_MAX >= self.newest.0 {
+        if !is_behind(self.now, self.newest) {
             return Ok(self.now);
         }
         let detail = format!(
-            "the hub's clock says {}, but its newest journal entry is of {}; set the clock, then ask again",
+            "the hub's clock says {}, but its newest journal entry is of {}; set the clock, \
+             or accept it with `clock accept` if it is right, then ask again",
             self.now, self.newest
         );
         Err(Refusal::new(Sort::Later, "clock-behind", detail).blaming(Blame::Environment))
+    }
+
+    /// The entries until now do not count any more.
+    pub(crate) fn accept_clock(&mut self) {
+        self.newest = self.now;
     }
 
     /// The subject `id` at `site` of the asker's organisation.

@@ -36,7 +36,7 @@ use desk::Desk;
 use devices::{Connections, Devices};
 use fetch::Fetcher;
 use fleet::room::Env;
-use fleet::text::Slug;
+use fleet::text::{Label, Slug};
 use fleet::time::Millis;
 use fleet::tx::Fault;
 use folder::{Folder, FolderError, ReachedBy};
@@ -76,6 +76,8 @@ pub struct Settings {
     pub postgres: Option<String>,
     /// Its organisation.
     pub organisation: Slug,
+    /// Why its clock is right although the journal has entries of a time to come; nothing when nobody says so.
+    pub accept_clock: Option<Label>,
     /// Whether a URL that a device or a file names may lead to this machine.
     pub fetch_loopback: bool,
     /// How long a device's check-in is held when there is nothing to tell it.
@@ -95,6 +97,7 @@ impl Settings {
             names: Vec::new(),
             postgres: None,
             organisation: Slug::main(),
+            accept_clock: None,
             fetch_loopback: false,
             check_in_hold: Duration::from_secs(CHECK_IN_SECONDS_MAX),
             committed: None,
@@ -249,12 +252,16 @@ impl Bound {
         self.devices.address
     }
 
-    /// Notes a restoration, makes sure that there is an administrator, and says what a ready-file says.
+    /// Accepts the clock, notes a restoration, makes sure that there is an administrator, and says what a
+    /// ready-file says.
     ///
     /// # Errors
     /// [`StartError::Refused`].
     pub async fn ready(&self) -> Result<start::Ready, StartError> {
         let (desk, organisation) = (&self.hub.desk, &self.hub.settings.organisation);
+        if let Some(why) = self.hub.settings.accept_clock.clone() {
+            start::accept_clock(desk, organisation, why).await.map_err(StartError::Refused)?;
+        }
         if self.hub.folder.is_restored() {
             // The first entry of this start: what is newer than the others is forgotten.
             match start::note_restoration(desk, organisation).await {

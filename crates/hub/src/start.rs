@@ -3,12 +3,13 @@
 use crate::desk::Desk;
 use fleet::account::rules::CredentialKind;
 use fleet::account::view::{Add, IssueToken, Revoke, Show};
+use fleet::audit::clock::view::Accept;
 use fleet::limits::TOKEN_DAYS_MAX;
 use fleet::onboarding::restoration::view::Note;
 use fleet::operation::Operation;
 use fleet::permission::{Permission, Session};
 use fleet::refusal::{Refusal, Sort};
-use fleet::text::Slug;
+use fleet::text::{Label, Slug};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub struct Ready {
     /// The manufacturer's authority, for operators to trust as an anchor.
     pub factory: PathBuf,
     /// A token of the account `admin`, good until the next start; empty when that account is disabled or
-    /// holds too many credentials.
+    /// holds too many credentials, or the clock is behind the journal.
     pub token: String,
 }
 
@@ -51,13 +52,16 @@ pub async fn administrator_token(desk: &Desk, organisation: &Slug) -> Result<Str
     let shown = desk.own(&session, show).await?;
     for id in old_tokens(&shown) {
         let revoke = parse::<Revoke>(json!({"account": ADMINISTRATOR, "id": id}))?;
-        desk.own(&session, revoke).await?;
+        match desk.own(&session, revoke).await {
+            Err(refusal) if refusal.code != "clock-behind" => return Err(refusal),
+            _ => {}
+        }
     }
     let issue = json!({"account": ADMINISTRATOR, "label": LABEL, "days": TOKEN_DAYS_MAX});
     let issue = parse::<IssueToken>(issue)?;
     match desk.own(&session, issue).await {
         Ok(issued) => Ok(issued["secret"].as_str().unwrap_or_default().to_string()),
-        Err(no) if ["account-disabled", "too-many-credentials"].contains(&no.code) => {
+        Err(no) if ["account-disabled", "too-many-credentials", "clock-behind"].contains(&no.code) => {
             tracing::warn!(code = no.code, "the ready-file has no token: {}", no.detail);
             Ok(String::new())
         }
@@ -71,6 +75,18 @@ pub async fn administrator_token(desk: &Desk, organisation: &Slug) -> Result<Str
 /// A refusal of the rules or the store.
 pub async fn note_restoration(desk: &Desk, organisation: &Slug) -> Result<(), Refusal> {
     desk.own(&Session::of_hub("start", organisation.clone()), Note {}).await.map(drop)
+}
+
+/// Accepts the clock for whoever starts the hub: the journal may lock everybody else out. A clock that is not
+/// behind needs no acceptance.
+///
+/// # Errors
+/// A refusal of the store.
+pub async fn accept_clock(desk: &Desk, organisation: &Slug, why: Label) -> Result<(), Refusal> {
+    match desk.own(&Session::of_hub("start", organisation.clone()), Accept { why }).await {
+        Err(refusal) if refusal.code != "clock-not-behind" => Err(refusal),
+        _ => Ok(()),
+    }
 }
 
 fn old_tokens(shown: &Json) -> Vec<Json> {

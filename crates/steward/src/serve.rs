@@ -8,6 +8,7 @@ use crate::remote::Remote;
 use crate::settings::{Settings, Words};
 use crate::stop::Told;
 use crate::target::Target;
+use fleet::text::Label;
 use hub::start::Ready;
 use hub::{Bound, Hub};
 use std::net::SocketAddr;
@@ -28,6 +29,9 @@ pub struct ServeWords {
     /// A file with settings, `steward.toml`; words given here beat it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Say why the hub's clock is right although its journal has entries of a time to come
+    #[arg(long, value_name = "WHY")]
+    accept_clock: Option<Label>,
     /// Stop when standard input ends: for a program that starts the hub and may be killed
     #[arg(long)]
     until_input_ends: bool,
@@ -49,6 +53,7 @@ pub fn run(words: ServeWords) -> Result<(), Failure> {
         io::files::survive_file_size_limit().map_err(failed)?;
     }
     let Settings { mut hub, ready_files, .. } = settings;
+    hub.accept_clock = words.accept_clock;
     hub.committed = words.kill_at.map(KillAt::committed);
     let hub = Hub::open(hub).map_err(failed)?;
     // From here on the folder is ours: what an earlier hub left there is no longer true.

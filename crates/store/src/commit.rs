@@ -213,7 +213,8 @@ fn attempt(
     }
     let mut done = None;
     let committed = engine.batch(&mut |tx| {
-        let draft = done.insert(Draft { head: frame.lane.head, links: Vec::new(), outcomes: Vec::new() });
+        let (head, newest) = (frame.lane.head, frame.lane.newest);
+        let draft = done.insert(Draft { head, newest, links: Vec::new(), outcomes: Vec::new() });
         draft.head = frame.lane.settled(tx)?;
         draft.fill(tx, frame, asks, notes, marks)
     });
@@ -245,6 +246,7 @@ fn failed(lane: &mut Lane, fault: Fault, attempted: Option<Head>) -> Failed {
 /// A batch in the making.
 struct Draft {
     head: Head,
+    newest: Millis,
     links: Vec<Link>,
     outcomes: Vec<Outcome>,
 }
@@ -260,7 +262,9 @@ impl Draft {
     ) -> Result<(), Fault> {
         let old = self.head;
         for ask in asks {
-            let outcome = command(tx, frame, ask, marks)?.map(|(answer, entries)| {
+            let done = command(tx, frame, self.newest, ask, marks)?;
+            let outcome = done.map(|Done { answer, entries, newest }| {
+                self.newest = newest;
                 let action = ask.permitted.row().name;
                 self.links
                     .extend(entries.into_iter().map(|entry| self.head.append(frame.now, action, entry)));
@@ -283,7 +287,7 @@ impl Draft {
         let Frame { lane, now, links, .. } = frame;
         lane.head = self.head;
         if !self.links.is_empty() {
-            lane.newest = lane.newest.max(*now);
+            lane.newest = self.newest.max(*now);
         }
         lane.tally.batches += 1;
         lane.tally.entries += self.links.len() as u64;
@@ -292,13 +296,22 @@ impl Draft {
     }
 }
 
+/// What a command did.
+struct Done {
+    answer: Json,
+    entries: Vec<Entry>,
+    /// The time of the newest entry that counts.
+    newest: Millis,
+}
+
 /// One command. A fault means that the whole batch is lost.
 fn command(
     tx: &mut dyn Batch,
     frame: &Frame,
+    newest: Millis,
     ask: &Ask,
     marks: Marks,
-) -> Result<Result<(Json, Vec<Entry>), Refusal>, Fault> {
+) -> Result<Result<Done, Refusal>, Fault> {
     let name = ask.permitted.row().name;
     if !ask.permitted.writes() {
         return Ok(Err(wrong_door(name, "the writer")));
@@ -308,7 +321,7 @@ fn command(
     }
     let mut watched = Watched::new(tx);
     let done = caught(name, || {
-        let done = once(&mut watched, frame, ask)?;
+        let done = once(&mut watched, frame, newest, ask)?;
         watched.checked()?;
         Ok(done)
     });
@@ -322,9 +335,9 @@ fn command(
 }
 
 /// Runs a command, unless its key says that it has been done.
-fn once(tx: &mut dyn Tx, frame: &Frame, ask: &Ask) -> Result<(Json, Vec<Entry>), Refusal> {
-    confirm(tx, ask.permitted.session(), frame.now)?;
-    let Some(key) = ask.idempotency_key.as_deref() else { return run(tx, frame, ask) };
+fn once(tx: &mut dyn Tx, frame: &Frame, newest: Millis, ask: &Ask) -> Result<Done, Refusal> {
+    confirm(tx, ask.permitted.session(), frame.now.max(newest))?;
+    let Some(key) = ask.idempotency_key.as_deref() else { return run(tx, frame, newest, ask) };
     if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(bad_key());
     }
@@ -333,28 +346,29 @@ fn once(tx: &mut dyn Tx, frame: &Frame, ask: &Ask) -> Result<(Json, Vec<Entry>),
     let actor = format!("{}/{}", session.organisation, session.actor);
     let digest = ask.permitted.digest();
     if let Some((seen, answer)) = idempotency_find(tx, &actor, key)? {
-        return if seen == digest { again(&answer) } else { Err(key_reused()) };
+        let again = || Ok(Done { answer: again(&answer)?, entries: Vec::new(), newest });
+        return if seen == digest { again() } else { Err(key_reused()) };
     }
-    let (answer, entries) = run(tx, frame, ask)?;
-    let kept = if ask.permitted.row().secret { NOT_KEPT.to_string() } else { answer.to_string() };
+    let done = run(tx, frame, newest, ask)?;
+    let kept = if ask.permitted.row().secret { NOT_KEPT.to_string() } else { done.answer.to_string() };
     idempotency_add(tx, &actor, key, &digest, frame.now, &kept)?;
-    Ok((answer, entries))
+    Ok(done)
 }
 
 /// The answer to a request that was done before.
-fn again(answer: &str) -> Result<(Json, Vec<Entry>), Refusal> {
+fn again(answer: &str) -> Result<Json, Refusal> {
     if answer == NOT_KEPT {
         return Err(answer_not_kept());
     }
-    let answer = serde_json::from_str(answer).map_err(|e| Fault::corrupt(format!("a kept answer: {e}")))?;
-    Ok((answer, Vec::new()))
+    Ok(serde_json::from_str(answer).map_err(|e| Fault::corrupt(format!("a kept answer: {e}")))?)
 }
 
-fn run(tx: &mut dyn Tx, frame: &Frame, ask: &Ask) -> Result<(Json, Vec<Entry>), Refusal> {
+fn run(tx: &mut dyn Tx, frame: &Frame, newest: Millis, ask: &Ask) -> Result<Done, Refusal> {
     let session = ask.permitted.session();
-    let mut cx = Cx::new(tx, frame.now, frame.lane.newest, ask.seed, session, frame.env);
+    let mut cx = Cx::new(tx, frame.now, newest, ask.seed, session, frame.env);
     let answer = ask.permitted.run(&mut cx)?;
-    Ok((answer, cx.into_entries()))
+    let newest = cx.newest();
+    Ok(Done { answer, entries: cx.into_entries(), newest })
 }
 
 /// Runs an operation that only looks, in a reader's transaction.

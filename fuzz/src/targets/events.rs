@@ -12,6 +12,7 @@ rooms! {
     fleet::access::controller::Controller,
     fleet::access::gate::Gate,
     fleet::account::Account,
+    fleet::audit::clock::Clock,
     fleet::configuration::Configuration,
     fleet::control::Control,
     fleet::device::Device,

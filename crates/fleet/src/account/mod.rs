@@ -23,6 +23,7 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+use crate::audit::store::journal_newest;
 use crate::permission::{Session, Shown};
 use crate::refusal::{Refusal, Sort};
 use crate::time::Millis;
@@ -45,7 +46,8 @@ pub fn secret_hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// Who holds `secret`, if it is good now.
+/// Who holds `secret`, if it is good now. What had expired when the newest journal entry was written is not
+/// good again because the clock was set back.
 ///
 /// # Errors
 /// `not-signed-in`, the same for every reason, so that nobody learns which secret once was good.
@@ -54,6 +56,7 @@ pub fn authenticate(tx: &mut dyn Tx, secret: &str, now: Millis) -> Result<Sessio
         true => store::credential_find(tx, &secret_hash(secret))?,
         false => None,
     };
+    let now = now.max(journal_newest(tx)?);
     let good = found.filter(|c| !c.disabled && now < c.expires_at);
     let Some(holder) = good else { return Err(not_signed_in()) };
     Ok(Session {
@@ -65,7 +68,7 @@ pub fn authenticate(tx: &mut dyn Tx, secret: &str, now: Millis) -> Result<Sessio
 }
 
 /// Whether `session` may still do what it was let through for. The writer asks before each command: the
-/// credential may have ended while the request was on its way.
+/// credential may have ended while the request was on its way. `now` is not before the newest journal entry.
 ///
 /// # Errors
 /// `not-signed-in` or `not-permitted`.

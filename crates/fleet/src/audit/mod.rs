@@ -15,6 +15,7 @@
 //! Absent: a State. The journal is not replayed at a start; `audit check` folds it and compares.
 //! Malformed and unauthenticated requests are counted, never written here. No standard decides the
 //! form of an entry; the device's life that most entries tell is that of RFC 8576 section 2.
+pub mod clock;
 pub mod rules;
 pub mod store;
 pub mod view;

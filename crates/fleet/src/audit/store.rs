@@ -252,12 +252,19 @@ pub fn journal_events(
     )
 }
 
-/// The time of the newest entry over all lanes.
+/// The time of the newest entry over all lanes, of those that count: see [`clock`](super::clock).
 ///
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn journal_newest(tx: &mut dyn Tx) -> Result<Millis, Fault> {
-    let found = one(tx, "SELECT at FROM journal ORDER BY at DESC LIMIT 1", &[], |row| row.int(0))?;
+    let found = one(
+        tx,
+        "SELECT at FROM journal WHERE NOT EXISTS (SELECT 1 FROM accepted_lane \
+         WHERE accepted_lane.lane = journal.lane AND accepted_lane.seq >= journal.seq) \
+         ORDER BY at DESC LIMIT 1",
+        &[],
+        |row| row.int(0),
+    )?;
     Ok(Millis(found.unwrap_or(0)))
 }
 

@@ -1,6 +1,12 @@
 //! A credential is judged when a request begins and again when it is written.
 use crate::support::Running;
+use fleet::room::Env;
+use fleet::text::{Label, Slug};
+use fleet::time::Millis;
+use hub::start::{accept_clock, administrator_token};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 #[test]
 fn what_ended_on_the_way_writes_nothing() {
@@ -19,4 +25,31 @@ fn what_ended_on_the_way_writes_nothing() {
     let disabled = hub.ask_as(&session, "device expect", expect("c"));
     assert_eq!(disabled.map_err(|why| why.code), Err("not-signed-in"));
     assert_eq!(hub.ask("device count", json!({})).expect("counts")["total"], 1);
+}
+
+/// A desk over an empty place, whose clock is the number that comes along.
+fn desk(folder: &std::path::Path) -> (hub::desk::Desk, Arc<AtomicI64>) {
+    let time = Arc::new(AtomicI64::new(1_795_349_461_000));
+    let told = time.clone();
+    let clock: store::Clock = Arc::new(move || Millis(told.load(Ordering::Relaxed)));
+    let place = store::Place::Sqlite(folder.join("steward.db"));
+    let settings = store::Settings::new(place, Env::default(), clock);
+    (hub::desk::Desk::new(store::Store::open(settings).expect("a store"), Env::default()), time)
+}
+
+#[tokio::test]
+async fn a_hub_starts_with_a_clock_that_is_behind_and_has_no_token_until_it_is_accepted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (desk, time) = desk(folder.path());
+    let organisation = Slug::main();
+    let token = || administrator_token(&desk, &organisation);
+    time.fetch_add(366 * 86_400_000, Ordering::Relaxed);
+    let ahead = token().await.expect("started ahead");
+    time.fetch_add(-365 * 86_400_000, Ordering::Relaxed);
+    assert_eq!(token().await.expect("started"), "");
+    assert!(desk.session(ahead).await.is_ok(), "it was not revoked");
+    let why = || "it was a year ahead".parse::<Label>().expect("words");
+    accept_clock(&desk, &organisation, why()).await.expect("accepted");
+    accept_clock(&desk, &organisation, why()).await.expect("not behind any more");
+    assert!(desk.session(token().await.expect("started")).await.is_ok());
 }
