@@ -30,6 +30,8 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + Sync + '
     const BY_LINK: bool = false;
     /// The answer holds a secret: it is shown once and never kept.
     const SECRET: bool = false;
+    /// It reads as long as the journal is: one such read runs at a time, so that others find a reader.
+    const IS_LONG: bool = false;
     /// What it answers.
     type Answer: Serialize + JsonSchema;
 
@@ -83,6 +85,8 @@ pub struct OperationRow {
     pub by_link: bool,
     /// The answer holds a secret.
     pub secret: bool,
+    /// It reads as long as the journal is.
+    pub is_long: bool,
     /// JSON to arguments.
     pub parse: fn(Json) -> Result<Box<dyn Call>, Refusal>,
     arguments: fn(&mut SchemaGenerator) -> Schema,
@@ -97,6 +101,7 @@ pub const fn row<O: Operation>() -> OperationRow {
         needs: O::NEEDS,
         by_link: O::BY_LINK,
         secret: O::SECRET,
+        is_long: O::IS_LONG,
         arguments: O::json_schema,
         answer: <O::Answer as JsonSchema>::json_schema,
         parse: |json| match serde_json::from_value::<O>(json) {

@@ -1,4 +1,5 @@
 //! Where requests go: reads to a snapshot, writes to the one writer, both with permission only.
+use crate::limits::LONG_READS_MAX;
 use fleet::account::authenticate;
 use fleet::operation::{Call, Kind, Operation, OperationRow};
 use fleet::permission::Session;
@@ -7,20 +8,23 @@ use fleet::room::Env;
 use fleet::time::Millis;
 use fleet::tx::Tx;
 use serde_json::Value as Json;
+use std::sync::Arc;
 use store::{Ask, Store, run_read};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// The hub's one way to its fleet.
 #[derive(Clone)]
 pub struct Desk {
     store: Store,
     env: Env,
+    /// Places of reads that take as long as the journal is.
+    long: Arc<Semaphore>,
 }
 
 impl Desk {
     /// A desk over an open store; `env` is what looking operations may know of the hub.
     pub fn new(store: Store, env: Env) -> Self {
-        Desk { store, env }
+        Desk { store, env, long: Arc::new(Semaphore::new(LONG_READS_MAX)) }
     }
 
     /// The store, for its figures.
@@ -90,7 +94,14 @@ impl Desk {
         match row.kind {
             Kind::Read => {
                 let env = self.env.clone();
-                self.look(move |tx, now| run_read(tx, now, &env, &permitted)).await
+                let place = row.is_long.then(|| self.long.clone().try_acquire_owned()).transpose();
+                let place = place.map_err(|_| busy(row.name))?;
+                self.look(move |tx, now| {
+                    // Held as long as it reads, whether or not somebody still waits for the answer.
+                    let _place = place;
+                    run_read(tx, now, &env, &permitted)
+                })
+                .await
             }
             Kind::Write => {
                 let ask = Ask { permitted, seed: io::random::fill(), idempotency_key: key };
@@ -111,6 +122,12 @@ impl Desk {
             self.store.note_refusal(session, action, refusal);
         }
     }
+}
+
+fn busy(name: &str) -> Refusal {
+    let detail =
+        format!("`{name}` reads the whole journal, and somebody is reading it; ask again in a moment");
+    Refusal::new(Sort::Later, "busy", detail)
 }
 
 async fn answer<T>(waiting: oneshot::Receiver<Result<T, Refusal>>) -> Result<T, Refusal> {

@@ -22,6 +22,10 @@ pub const REPLY_RETRY_SECONDS_MAX: u32 = 3_600;
 pub const BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Blobs that are being received at once.
 pub const BLOB_UPLOADS_MAX: usize = 4;
+/// Blobs that the hub itself is keeping at once; more wait.
+pub const BLOB_OWN_PUTS_MAX: usize = 4;
+/// Reads of the whole journal at once: fewer than there are readers.
+pub const LONG_READS_MAX: usize = 1;
 /// From the end of the header to the end of a blob.
 pub const BLOB_SECONDS_MAX: u64 = 600;
 /// Pieces of a blob that wait for the disk.

@@ -273,7 +273,8 @@ pub struct Verified {
 impl Operation for Verify {
     const NAME: &'static str = "audit verify";
     const KIND: Kind = Kind::Read;
-    const NEEDS: Permission = Permission::View;
+    const NEEDS: Permission = Permission::Operate;
+    const IS_LONG: bool = true;
     type Answer = Verified;
 
     fn run(&self, cx: &mut Cx) -> Result<Verified, Refusal> {
@@ -357,7 +358,8 @@ pub struct Checked {
 impl Operation for Check {
     const NAME: &'static str = "audit check";
     const KIND: Kind = Kind::Read;
-    const NEEDS: Permission = Permission::View;
+    const NEEDS: Permission = Permission::Operate;
+    const IS_LONG: bool = true;
     type Answer = Checked;
 
     fn run(&self, cx: &mut Cx) -> Result<Checked, Refusal> {

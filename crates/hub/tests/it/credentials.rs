@@ -1,12 +1,17 @@
 //! A credential is judged when a request begins and again when it is written.
 use crate::support::Running;
-use fleet::room::Env;
+use fleet::operation::{Kind, Operation};
+use fleet::permission::Permission;
+use fleet::refusal::{Refusal, Sort};
+use fleet::room::{Cx, Env};
 use fleet::text::{Label, Slug};
 use fleet::time::Millis;
 use hub::start::{accept_clock, administrator_token};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Barrier};
 
 #[test]
 fn what_ended_on_the_way_writes_nothing() {
@@ -52,4 +57,51 @@ async fn a_hub_starts_with_a_clock_that_is_behind_and_has_no_token_until_it_is_a
     accept_clock(&desk, &organisation, why()).await.expect("accepted");
     accept_clock(&desk, &organisation, why()).await.expect("not behind any more");
     assert!(desk.session(token().await.expect("started")).await.is_ok());
+}
+
+/// A read that takes until it is let go.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Long {}
+
+static BEGUN: Barrier = Barrier::new(2);
+static LET_GO: Barrier = Barrier::new(2);
+
+impl Operation for Long {
+    const NAME: &'static str = "test long";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::Operate;
+    const IS_LONG: bool = true;
+    type Answer = bool;
+
+    fn run(&self, _: &mut Cx) -> Result<bool, Refusal> {
+        BEGUN.wait();
+        LET_GO.wait();
+        Ok(true)
+    }
+}
+
+#[test]
+fn who_reads_the_whole_journal_leaves_readers_to_others() {
+    let hub = Running::start();
+    std::thread::scope(|scope| {
+        let long = scope.spawn(|| hub.own(Long {}));
+        BEGUN.wait();
+        let meanwhile = ["audit verify", "audit check", "device count"].map(|it| hub.ask(it, json!({})));
+        LET_GO.wait();
+        long.join().expect("no panic").expect("read");
+        let [verified, checked, counted] = meanwhile;
+        for refused in [verified, checked] {
+            let refused = refused.expect_err("one is at it");
+            assert_eq!((refused.code, refused.sort), ("busy", Sort::Later));
+        }
+        assert_eq!(counted.expect("counts")["total"], 0);
+    });
+    hub.ask("audit verify", json!({})).expect("the place is free again");
+    hub.ask("account add", json!({"account": "vera", "permission": "view"})).expect("added");
+    let issued = hub.ask("token issue", json!({"account": "vera", "label": "x"})).expect("issued");
+    let vera = hub.session(issued["secret"].as_str().expect("a secret")).expect("signed in");
+    for operation in ["audit verify", "audit check"] {
+        let refused = hub.ask_as(&vera, operation, json!({})).expect_err("not for everybody");
+        assert_eq!(refused.code, "not-permitted", "{operation}");
+    }
 }
