@@ -124,6 +124,12 @@ impl Answer {
         Answer::of(status, TEXT, body.as_bytes().to_vec())
     }
 
+    /// A device has used up its requests.
+    pub fn too_often() -> Self {
+        let text = "too-often: this device has asked more often than any has to; ask again later";
+        Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..Answer::text(429, text) }
+    }
+
     /// An EST body (RFC 8951 section 3.2: base64).
     pub fn est(content_type: &'static str, der: &[u8]) -> Self {
         Answer::of(200, content_type, est::encode_body(der).into_bytes())

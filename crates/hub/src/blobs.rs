@@ -4,7 +4,9 @@ use crate::Shared;
 use crate::api::{JSON, bearer, blob_path};
 use crate::desk::Desk;
 use crate::headers::text;
-use crate::limits::{BLOB_BYTES_MAX, BLOB_SECONDS_MAX, BLOB_UPLOADS_MAX, BLOB_WAITING_CHUNKS_MAX};
+use crate::limits::{
+    BLOB_BYTES_MAX, BLOB_OWN_PUTS_MAX, BLOB_SECONDS_MAX, BLOB_UPLOADS_MAX, BLOB_WAITING_CHUNKS_MAX,
+};
 use crate::problem::Problem;
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +22,7 @@ use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
 use fleet::text::{Digest, Slug};
 use fleet::tx::{Fault, FaultKind};
-use io::blobs::{BlobError, BlobFolder};
+use io::blobs::{BlobError, BlobFolder, Incoming};
 use io::files::FileError;
 use io::http::body::{FileBody, hand_on};
 use std::io::{Seek, SeekFrom};
@@ -39,15 +41,18 @@ struct Inner {
     folder: BlobFolder,
     organisation: Slug,
     uploads: Semaphore,
-    /// Held to read while a file gets its row, and to write while files go that have lost theirs.
+    /// Places of what the hub itself keeps: no upload takes one.
+    own: Semaphore,
+    /// Held to read while a file gets its name and its row, and to write while files go that have lost theirs.
+    /// Never while anybody else is waited for.
     moving: RwLock<()>,
 }
 
 impl Blobs {
     /// The blobs in `folder`.
     pub fn new(desk: Desk, folder: BlobFolder, organisation: Slug) -> Self {
-        let uploads = Semaphore::new(BLOB_UPLOADS_MAX);
-        Blobs(Arc::new(Inner { desk, folder, organisation, uploads, moving: RwLock::default() }))
+        let (uploads, own) = (Semaphore::new(BLOB_UPLOADS_MAX), Semaphore::new(BLOB_OWN_PUTS_MAX));
+        Blobs(Arc::new(Inner { desk, folder, organisation, uploads, own, moving: RwLock::default() }))
     }
 
     /// Keeps what the hub itself has in its hands, and says its digest.
@@ -56,7 +61,15 @@ impl Blobs {
     /// `disk-full`, or a fault of the disk or the store.
     pub async fn put(&self, session: &Session, bytes: Vec<u8>) -> Result<Digest, Refusal> {
         let digest = hex(&sha256(&bytes)).parse::<Digest>().map_err(fault)?;
-        self.receive(session, digest.clone(), Body::from(bytes)).await.map_err(|problem| problem.refusal)?;
+        may_keep(session)?;
+        let _place = self.0.own.acquire().await.map_err(fault)?;
+        let (folder, wanted) = (self.0.folder.clone(), digest.clone());
+        let written = blocking(move || {
+            let mut incoming = folder.begin(wanted.as_str(), BLOB_BYTES_MAX)?;
+            incoming.write(&bytes)?;
+            Ok(incoming)
+        });
+        self.keep(session, digest.clone(), written.await?.map_err(refused)?).await?;
         Ok(digest)
     }
 
@@ -109,13 +122,9 @@ impl Blobs {
     }
 
     async fn receive(&self, session: &Session, digest: Digest, body: Body) -> Result<(), Problem> {
-        // Asked before a byte is taken.
-        if !session.may(&row::<Keep>()) {
-            return Err(session.denied(&row::<Keep>()).into());
-        }
-        let Inner { desk, folder, uploads, moving, .. } = &*self.0;
+        may_keep(session)?;
+        let Inner { folder, uploads, .. } = &*self.0;
         let _place = uploads.try_acquire().map_err(|_| busy())?;
-        let _still = moving.read().await;
         let (to, mut pieces) = channel::<Bytes>(BLOB_WAITING_CHUNKS_MAX);
         let (folder, wanted) = (folder.clone(), digest.clone());
         let writing = blocking(move || {
@@ -123,14 +132,20 @@ impl Blobs {
             while let Some(piece) = pieces.blocking_recv() {
                 incoming.write(&piece)?;
             }
-            incoming.finish()
+            Ok(incoming)
         });
         let within = Duration::from_secs(BLOB_SECONDS_MAX);
         let (handed, written) = tokio::join!(hand_on(body, to, within), writing);
         handed?;
-        let bytes = i64::try_from(written?.map_err(refused)?).map_err(fault)?;
-        desk.own(session, Keep { digest, bytes }).await?;
-        Ok(())
+        Ok(self.keep(session, digest, written?.map_err(refused)?).await?)
+    }
+
+    /// Gives a file its name and its row.
+    async fn keep(&self, session: &Session, digest: Digest, incoming: Incoming) -> Result<(), Refusal> {
+        let _still = self.0.moving.read().await;
+        let bytes = blocking(move || incoming.finish()).await?.map_err(refused)?;
+        let bytes = i64::try_from(bytes).map_err(fault)?;
+        self.0.desk.own(session, Keep { digest, bytes }).await.map(drop)
     }
 
     /// Removes the files that a crash left without a row. Nothing may be on its way in.
@@ -179,6 +194,12 @@ impl Blobs {
     fn session(&self) -> Session {
         Session::of_hub("blobs", self.0.organisation.clone())
     }
+}
+
+/// Asked before a byte is taken.
+fn may_keep(session: &Session) -> Result<(), Refusal> {
+    let keep = row::<Keep>();
+    if session.may(&keep) { Ok(()) } else { Err(session.denied(&keep)) }
 }
 
 async fn blocking<T: Send + 'static>(

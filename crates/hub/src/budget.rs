@@ -1,7 +1,10 @@
-//! How often a device may ask for what is written to the journal. Pure: the time is an argument.
+//! How often a device may ask, or be asked for, for what is written to the journal. The rule is pure: the time
+//! is an argument.
 use crate::limits::{BUDGETED_DEVICES_MAX, DEVICE_REQUESTS_MAX};
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use wire::PublicKey;
 
 /// In this time a device that has used up its requests gets one back.
 const REFILL: Duration = Duration::from_secs(1);
@@ -45,6 +48,19 @@ impl Budget {
         let had = left.requests > 0;
         left.requests = left.requests.saturating_sub(1);
         had
+    }
+}
+
+/// The budget of a listener.
+#[derive(Debug, Default)]
+pub struct SharedBudget(Mutex<Budget>);
+
+impl SharedBudget {
+    /// Takes one request of the device with this key, now.
+    pub fn may_ask(&self, key: &PublicKey) -> bool {
+        // What it guards is whole between two statements, so a panic elsewhere spoils nothing.
+        let mut budget = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.take(key.fingerprint(), Instant::now())
     }
 }
 

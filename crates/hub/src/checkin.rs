@@ -78,7 +78,10 @@ impl CheckIns {
                 () = sleep_until(again(&heard)), if heard.again_at.is_some() => {}
                 () = sleep_until(until) => return Ok(told(None)),
             };
-            self.hold(&ticket, false);
+            if !self.hold(&ticket, false) {
+                // A newer one of its device came, and what this one said is old.
+                return Ok(told(None));
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 //! The devices' listener: TLS proved who holds which key, the room's door judges and answers.
-use crate::budget::Budget;
+use crate::budget::SharedBudget;
 use crate::checkin::CheckIns;
 use crate::desk::Desk;
 use crate::gates::{Gates, Told};
@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet::audit::rules::Link;
 use fleet::audit::view::hex;
-use fleet::door::{Answer, RETRY_AFTER_SECONDS, answered};
+use fleet::door::{Answer, answered};
 use fleet::limits::DOOR_BODY_BYTES_MAX;
 use fleet::onboarding::door::{self, Peer};
 use fleet::onboarding::restoration;
@@ -27,7 +27,7 @@ use fleet::upgrade::view::MayFetch;
 use io::http::server::{Closer, Peer as Connection};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wire::Certificate;
 use wire::control::{BLOBS_PATH, CHECK_IN_PATH};
 use wire::retirement::LAST_REPORT_PATH;
@@ -39,7 +39,7 @@ pub struct Devices {
     connections: Arc<Connections>,
     check_ins: Arc<CheckIns>,
     gates: Arc<Gates>,
-    budget: Mutex<Budget>,
+    budget: SharedBudget,
 }
 
 impl Devices {
@@ -51,7 +51,7 @@ impl Devices {
         check_ins: Arc<CheckIns>,
         gates: Arc<Gates>,
     ) -> Self {
-        Devices { desk, signers, connections, check_ins, gates, budget: Mutex::default() }
+        Devices { desk, signers, connections, check_ins, gates, budget: SharedBudget::default() }
     }
 
     /// Everything the listener answers.
@@ -66,9 +66,7 @@ impl Devices {
         }
         let peer = self.judge(connection).await?;
         if (request.method() == Method::POST || matches!(peer, Peer::Ahead { .. })) && !self.may_ask(&peer) {
-            let text = "too-often: this device has asked more often than any has to; ask again later";
-            let answer = Answer::text(429, text);
-            return Ok(response(Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..answer }));
+            return Ok(response(Answer::too_often()));
         }
         let session = self.session(&peer);
         let peer = match self.known(peer, &session).await? {
@@ -138,9 +136,7 @@ impl Devices {
 
     /// Whether a device has not used up its requests: what it asks may cost an entry of the journal.
     fn may_ask(&self, peer: &Peer) -> bool {
-        let Some(certificate) = peer.certificate() else { return true };
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.take(certificate.public_key().fingerprint(), Instant::now())
+        peer.certificate().is_none_or(|certificate| self.budget.may_ask(certificate.public_key()))
     }
 
     fn session(&self, peer: &Peer) -> Session {

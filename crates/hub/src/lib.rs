@@ -31,6 +31,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use blobs::Blobs;
+use budget::SharedBudget;
 use checkin::CheckIns;
 use desk::Desk;
 use devices::{Connections, Devices};
@@ -144,6 +145,8 @@ pub struct Shared {
     check_ins: Arc<CheckIns>,
     gates: Arc<Gates>,
     changes: Changes,
+    /// Devices that registrars ask vouchers for.
+    pledges: SharedBudget,
 }
 
 /// An open hub.
@@ -325,8 +328,8 @@ impl Bound {
             organisation.clone(),
             connections,
             check_ins.clone(),
-            blobs.clone(),
         ));
+        let forgetting = tokio::spawn(workers::forget(desk.clone(), organisation.clone(), blobs.clone()));
         if let Err(refusal) = blobs.sweep_orphans().await {
             tracing::warn!(code = refusal.code, detail = refusal.detail, "blobs without a row stay for now");
         }
@@ -357,7 +360,8 @@ impl Bound {
                     factory,
                     check_ins: check_ins.clone(),
                     gates: gates.clone(),
-                    changes: changes.clone()
+                    changes: changes.clone(),
+                    pledges: SharedBudget::default(),
                 }),
                 stopped(stopping.clone())
             ),
@@ -371,6 +375,7 @@ impl Bound {
             },
         );
         work.abort();
+        forgetting.abort();
         rooms_work.abort();
         release_work.abort();
         if let Err(refusal) = check_ins.note(&desk, &organisation).await {

@@ -1,5 +1,5 @@
-//! What the hub does by itself: signed checkpoints, ending what is late, noting contact, forgetting old idempotency keys, and letting go of
-//! blobs that nobody holds.
+//! What the hub does by itself: signed checkpoints, ending what is late, noting contact, forgetting old
+//! idempotency keys, and letting go of blobs that nobody holds.
 use crate::blobs::Blobs;
 use crate::checkin::{self, CheckIns};
 use crate::desk::Desk;
@@ -26,23 +26,20 @@ const CONTACT_EVERY_SECONDS: u64 = 5;
 /// How often old idempotency keys are forgotten, and blobs that nobody holds.
 const FORGET_EVERY_SECONDS: u64 = 3_600;
 
-/// Runs the hub's own work until it is dropped.
+/// Runs the hub's own work that has its times, until it is dropped.
 pub async fn run(
     desk: Desk,
     signer: Arc<dyn Signer>,
     organisation: Slug,
     connections: Arc<Connections>,
     check_ins: Arc<CheckIns>,
-    blobs: Blobs,
 ) {
     let mut contact = interval(Duration::from_secs(CONTACT_EVERY_SECONDS));
     contact.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tries = interval(Duration::from_secs(TRIES_EVERY_SECONDS));
     tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checkpoint = interval(Duration::from_secs(CHECKPOINT_EVERY_SECONDS));
-    let mut forget = interval(Duration::from_secs(FORGET_EVERY_SECONDS));
     checkpoint.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    forget.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut signed = BTreeMap::new();
     loop {
         let (work, done) = tokio::select! {
@@ -54,20 +51,26 @@ pub async fn run(
             }
             _ = contact.tick() => ("contact", check_ins.note(&desk, &organisation).await),
             _ = tries.tick() => ("tries", checkin::try_on(&desk, &organisation).await),
-            _ = forget.tick() => {
-                let session = Session::of_hub("forget-keys", organisation.clone());
-                let forgotten = desk.own(&session, ForgetKeys {}).await.map(drop);
-                ("forget", forgotten.and(blobs.sweep().await))
-            }
         };
-        if let Err(refusal) = done {
-            tracing::warn!(
-                work,
-                code = refusal.code,
-                detail = refusal.detail,
-                "the hub's own work was refused"
-            );
-        }
+        told(work, done);
+    }
+}
+
+/// Forgets what is of no use any more, until it is dropped: nothing else waits for that.
+pub async fn forget(desk: Desk, organisation: Slug, blobs: Blobs) {
+    let session = Session::of_hub("forget-keys", organisation);
+    let mut forget = interval(Duration::from_secs(FORGET_EVERY_SECONDS));
+    forget.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        forget.tick().await;
+        told("forget-keys", desk.own(&session, ForgetKeys {}).await.map(drop));
+        told("sweep-blobs", blobs.sweep().await);
+    }
+}
+
+fn told(work: &str, done: Result<(), Refusal>) {
+    if let Err(refusal) = done {
+        tracing::warn!(work, code = refusal.code, detail = refusal.detail, "the hub's own work was refused");
     }
 }
 

@@ -3,6 +3,8 @@ use crate::support::{Running, have, output};
 use fleet::permission::Session;
 use fleet::text::Slug;
 use serde_json::{Value as Json, json};
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
 
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const OTHER: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -95,4 +97,49 @@ fn a_start_removes_what_a_crash_left_and_keeps_what_has_a_row() {
     hub.runtime.block_on(hub.blobs.sweep()).expect("swept");
     let found: Vec<String> = names();
     assert_eq!(found, [ABC, "somebody's notes"]);
+}
+
+/// An upload whose end waits for ours.
+fn slow(hub: &Running, token: &str, digest: &str) -> Child {
+    let url = format!("https://{}/api/v1/blobs/{digest}", hub.people);
+    let bearer = format!("Authorization: Bearer {token}");
+    let words = ["--silent", "--max-time", "20", "--cacert", "hub/ca.pem", "--header", &bearer];
+    let mut curl = Command::new("curl");
+    curl.current_dir(hub.folder.path()).args(words).args(["--upload-file", ".", "--fail", &url]);
+    let mut child =
+        curl.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("curl");
+    child.stdin.as_mut().expect("a pipe").write_all(b"ab").expect("written");
+    child
+}
+
+#[test]
+fn slow_uploads_keep_nobody_else_waiting() {
+    if !have("blobs::slow_uploads", &["curl"]) {
+        return;
+    }
+    let hub = Running::start();
+    let operator = token(&hub, "olga", "operate");
+    let mut uploads: Vec<Child> = (0..4).map(|_| slow(&hub, &operator, ABC)).collect();
+    let begun = || {
+        let names = std::fs::read_dir(hub.path("hub/blobs")).expect("a list");
+        names.filter(|it| it.as_ref().is_ok_and(|it| it.file_name().to_string_lossy().contains(ABC))).count()
+    };
+    hub.until("four uploads", || begun() == 4);
+    std::fs::write(hub.path("abc"), "abc").expect("written");
+    let (status, answer) = curl(&hub, &operator, ABC, Some("abc"));
+    assert_eq!((status.as_str(), code(&answer).as_str()), ("503", "busy"), "one more is refused");
+    let session = Session::of_hub("test", Slug::main());
+    hub.runtime
+        .block_on(hub.blobs.put(&session, b"its own".to_vec()))
+        .expect("the hub has places of its own");
+    hub.runtime.block_on(hub.blobs.sweep()).expect("swept");
+    hub.runtime.block_on(hub.blobs.sweep_orphans()).expect("swept");
+    for upload in &mut uploads {
+        assert!(upload.try_wait().expect("a child").is_none(), "nobody waited for the uploads");
+        upload.stdin.take().expect("a pipe").write_all(b"c").expect("written");
+    }
+    for mut upload in uploads {
+        assert!(upload.wait().expect("a child").success(), "the sweep took nothing from them");
+    }
+    assert_eq!(curl(&hub, &operator, ABC, None), ("200".into(), b"abc".to_vec()));
 }

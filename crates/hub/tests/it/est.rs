@@ -442,6 +442,9 @@ fn a_device_is_born_once() {
     assert_eq!(said(&hub), first, "the same key gets the same IDevID");
     assert_eq!(bear(&hub, "steward_wrong", "lamp-7"), "401");
     assert_eq!(bear(&hub, &token, "lamp-8"), "404");
+    let url = format!("https://{}/.well-known/est/lamp-7/cacerts", hub.people);
+    let asked = ["--silent", "--max-time", "10", "--cacert", "hub/ca.pem", "--fail", &url];
+    assert!(!run(folder, "curl", &asked).is_empty(), "without a token (RFC 7030 section 4.1.2)");
     request(folder, "idevid", "/serialNumber=A1");
     assert_eq!(bear(&hub, &token, "lamp-7"), "409", "a serial number is given once");
     hub.ask("audit check", json!({})).expect("rows equal the journal");

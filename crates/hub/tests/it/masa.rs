@@ -189,3 +189,17 @@ fn what_does_not_fit_gets_no_voucher() {
     let shown = hub.ask("voucher show", json!({"serial_number": "A1"})).expect("shown");
     assert_eq!(shown["vouchers"], json!([]), "nothing was issued");
 }
+
+#[test]
+fn who_asks_too_often_for_one_device_is_told_to_wait() {
+    if !have("masa::who_asks_too_often", TOOLS) {
+        return;
+    }
+    let hub = masa_and_domain();
+    let folder = hub.folder.path();
+    write(folder, story(folder));
+    // One request comes back each second, so a slow machine needs more of them.
+    let stopped = (0..600).find(|_| post(&hub, REQUEST) == "429");
+    assert!(stopped.is_some_and(|requests| requests >= 60), "{stopped:?}");
+    assert!(String::from_utf8_lossy(&said(&hub)).starts_with("too-often"));
+}

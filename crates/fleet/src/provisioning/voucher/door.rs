@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use wire::audit_log::{self, AuditEvent, AuditLog, Truncation, domain_id};
 use wire::certificate::chain::{Purpose, verify_chain};
 use wire::voucher::{self, Assertion, Nonce, Voucher, VoucherRequest, idevid_issuer};
-use wire::{Certificate, est};
+use wire::{Certificate, PublicKey, est};
 
 /// A registrar's request.
 pub struct Request {
@@ -34,8 +34,14 @@ struct Asked {
 }
 
 /// Answers a registrar, or says what it takes to answer it. `authority` is the one that signed the
-/// IDevIDs of this manufacturer. Revocation lists that a registrar's authority names are not asked yet.
-pub fn open(request: Request, authority: &Certificate, now: Millis) -> Step {
+/// IDevIDs of this manufacturer. `may_ask` says whether the device with this key has not been asked for too
+/// often: nobody else shows who they are. Revocation lists that a registrar's authority names are not asked yet.
+pub fn open(
+    request: Request,
+    authority: &Certificate,
+    now: Millis,
+    may_ask: impl FnOnce(&PublicKey) -> bool,
+) -> Step {
     if !request.post {
         return Step::Answer(Answer::text(405, "this door is asked with POST"));
     }
@@ -46,6 +52,9 @@ pub fn open(request: Request, authority: &Certificate, now: Millis) -> Step {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into(),
     };
+    if !may_ask(asked.idevid.public_key()) {
+        return Step::Answer(Answer::too_often());
+    }
     match request.path.as_str() {
         voucher::REQUEST_PATH => {
             let find = asked.find.clone();
