@@ -55,6 +55,7 @@ fn every_operation_is_called_from_the_document_alone() {
         access-plan: "device-unknown"
         access-show: "device-unknown"
         birth-show: "birth-unknown"
+        clock-accept: "clock-not-behind"
         configuration-backup: "device-unknown"
         configuration-diff: "device-unknown"
         configuration-restore: "device-unknown"
