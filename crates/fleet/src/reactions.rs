@@ -44,6 +44,10 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
             }
             onboarding::Event::Admitted => {
                 cx.change::<Device>(subject, device::Command::Admit)?;
+                let (held, _) = Quarantine::load(cx.tx, subject)?.unwrap_or_default();
+                if held.level.is_none() {
+                    cx.change::<Access>(subject, access::Command::LetGo)?;
+                }
                 describe(cx, subject)?;
                 first_plan(cx, subject)
             }
@@ -56,8 +60,8 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
                 ahead(cx, subject, quarantine::Ahead::Certificate, what)
             }
             onboarding::Event::Revoked { why, .. } => {
-                cx.change::<Access>(subject, access::Command::Remove { why: why.clone() })?;
-                send_back(cx, subject, why)
+                send_back(cx, subject, why)?;
+                outside(cx, subject, why)
             }
             _ => Ok(()),
         };
@@ -403,6 +407,20 @@ fn want_description(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
     let Some(statement) = named(cx, subject)? else { return Ok(()) };
     let wanted = description::subject(subject, &statement.maker, &statement.mud_url);
     cx.change::<Description>(&wanted, description::rules::Command::Want).map(drop)
+}
+
+/// Whose certificates were revoked may have lost its keys to somebody: where it is known, it reaches its hub,
+/// to ask again, and nobody else. With the end of its life the rules go too.
+fn outside(cx: &mut Cx, subject: &Subject, why: &str) -> Result<(), Refusal> {
+    let (access, _) = Access::load(cx.tx, subject)?.unwrap_or_default();
+    let stage = Device::load(cx.tx, subject)?.and_then(|(state, _)| state.stage);
+    let command = match stage {
+        Some(stage) if stage != device::Stage::Retired && access.is_located() => {
+            access::Command::Hold(wire::plan::Level::Isolated)
+        }
+        _ => access::Command::Remove { why: why.into() },
+    };
+    cx.change::<Access>(subject, command).map(drop)
 }
 
 /// A device whose life here is over stays where it is.

@@ -258,13 +258,15 @@ impl ReachedBy {
         ReachedBy { names: Vec::new(), addresses: Vec::new() }
     }
 
-    /// `names`, `localhost`, both loopback addresses, and the address of the listener itself.
-    pub fn new(names: &[String], listener: IpAddr) -> Self {
+    /// `names`, `localhost`, both loopback addresses, and `at`, of which one that stands for all is left out.
+    pub fn new(names: &[String], at: impl IntoIterator<Item = IpAddr>) -> Self {
         let mut names = names.to_vec();
         names.push("localhost".into());
         let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-        if !listener.is_unspecified() && !addresses.contains(&listener) {
-            addresses.push(listener);
+        for address in at {
+            if !address.is_unspecified() && !addresses.contains(&address) {
+                addresses.push(address);
+            }
         }
         ReachedBy { names, addresses }
     }

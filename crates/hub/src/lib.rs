@@ -50,6 +50,7 @@ use pages::Changes;
 use signers::Signers;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub people: SocketAddr,
     /// Where devices reach it.
     pub devices: SocketAddr,
+    /// Where devices reach it, if that is not where it listens; its certificate and every plan name them.
+    pub devices_at: Vec<SocketAddr>,
     /// Names that its certificate shall carry beside `localhost`.
     pub names: Vec<String>,
     /// A PostgreSQL to keep the state in; SQLite in the folder when nothing is said.
@@ -95,6 +98,7 @@ impl Settings {
             data,
             people: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             devices: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            devices_at: Vec::new(),
             names: Vec::new(),
             postgres: None,
             organisation: Slug::main(),
@@ -293,9 +297,11 @@ impl Bound {
         let Hub { settings, folder, desk, blobs, connections, check_ins, gates, bell, release_bell, changes } =
             self.hub;
         let now = Millis(io::clock::now_millis());
-        let reached_by = |port: &Port| ReachedBy::new(&settings.names, port.address.ip());
-        let people_tls = people_config(&folder.server_identity(&reached_by(&self.people), now)?)?;
-        let registrar = folder.registrar(&reached_by(&self.devices), now)?;
+        let for_people = ReachedBy::new(&settings.names, [self.people.address.ip()]);
+        let people_tls = people_config(&folder.server_identity(&for_people, now)?)?;
+        let devices_at = iter::once(self.devices.address).chain(settings.devices_at).collect::<Vec<_>>();
+        let for_devices = ReachedBy::new(&settings.names, devices_at.iter().map(SocketAddr::ip));
+        let registrar = folder.registrar(&for_devices, now)?;
         let devices_tls = devices_config(&registrar.clone().identity())?;
         let (organisation, signer) = (settings.organisation.clone(), folder.journal_key());
         let (masa, domain, factory) = (folder.masa(now)?, folder.domain().clone(), folder.factory().clone());
@@ -334,7 +340,7 @@ impl Bound {
             tracing::warn!(code = refusal.code, detail = refusal.detail, "blobs without a row stay for now");
         }
         // An address that stands for all of the machine's is nobody's.
-        let reached_at = [self.devices.address].into_iter().filter(|it| !it.ip().is_unspecified()).collect();
+        let reached_at = devices_at.into_iter().filter(|it| !it.ip().is_unspecified()).collect();
         let signers = factory.clone();
         let worker = Worker { desk: desk.clone(), blobs: blobs.clone(), signers, reached_at, bell };
         let rooms_work = tokio::spawn(worker.run());

@@ -13,6 +13,7 @@ use fleet::audit::rules::Link;
 use fleet::discovery::description::Description;
 use fleet::discovery::description::{door as description_door, view as description};
 use fleet::door::Step;
+use fleet::limits::WANTED_PLANS_MAX;
 use fleet::permission::Session;
 use fleet::provisioning::publication::Publication;
 use fleet::provisioning::publication::{door as publication_door, view as publication};
@@ -50,6 +51,10 @@ impl Bell {
         }
     }
 }
+
+/// Why no plan is made when nobody has said where the hub is.
+const UNREACHED: &str = "the hub listens on every address, and a plan must name those at which devices reach it; \
+    give `steward serve` them as `--devices-at`";
 
 /// The worker.
 pub struct Worker {
@@ -111,29 +116,37 @@ impl Worker {
         published.and(fetched).and(told).and(planned).and(certified)
     }
 
-    /// Compiles the plans that are wanted.
+    /// Compiles the plans that are wanted. What cannot be made now holds up no other.
     async fn make_plans(&self) -> Result<(), Refusal> {
         let session = self.session("compile");
         let wanted: Vec<access::Work> = self.ask(&session, access::Wanted {}).await?;
+        let more = wanted.len() >= usize::from(WANTED_PLANS_MAX);
+        let mut done = Ok(());
         for work in wanted {
-            let file = match work.description.clone() {
-                Some(digest) => self.blobs.get(&session, digest, MUD_FILE_BYTES_MAX).await.map(Some),
-                None => Ok(None),
-            };
-            let made = match file {
-                Ok(file) => self.compile(&work, file).await?,
-                Err(refusal) if refusal.sort == Sort::Later || refusal.blame == Blame::Environment => {
-                    return Err(refusal);
-                }
-                Err(refusal) => Err(refusal.detail),
-            };
-            match self.desk.own(&session, access::Propose::new(work, made)).await {
-                // It changed meanwhile: another plan is wanted already.
-                Err(refusal) if refusal.sort == Sort::Conflict => {}
-                proposed => drop(proposed?),
-            }
+            done = done.and(self.make_plan(&session, work).await);
         }
-        Ok(())
+        if more && done.is_ok() {
+            self.bell.0.notify_one();
+        }
+        done
+    }
+
+    async fn make_plan(&self, session: &Session, work: access::Work) -> Result<(), Refusal> {
+        let file = match work.description.clone() {
+            Some(digest) => self.blobs.get(session, digest, MUD_FILE_BYTES_MAX).await.map(Some),
+            None => Ok(None),
+        };
+        let made = match file {
+            Ok(_) if self.reached_at.is_empty() => Err(UNREACHED.to_owned()),
+            Ok(file) => self.compile(&work, file).await?,
+            Err(refusal) if refusal.sort == Sort::Later => return Err(refusal),
+            Err(refusal) => Err(refusal.detail),
+        };
+        match self.desk.own(session, access::Propose::new(work, made)).await {
+            // It changed meanwhile: another plan is wanted already.
+            Err(refusal) if refusal.sort == Sort::Conflict => Ok(()),
+            proposed => proposed.map(drop),
+        }
     }
 
     /// A plan, or why the description gives none.
@@ -195,20 +208,23 @@ impl Worker {
     async fn publish(&self) -> Result<(), Refusal> {
         let session = self.session("publish");
         let wanted: Vec<publication::Work> = self.ask(&session, publication::Wanted {}).await?;
+        let mut done = Ok(());
         for work in wanted {
             let file = self.blobs.get(&session, work.file.clone(), MUD_FILE_BYTES_MAX).await;
             let step = match file {
                 Ok(file) => publication_door::publish(work, file, now()),
                 // The disk may have room later.
-                Err(refusal) if refusal.sort == Sort::Later => return Err(refusal),
+                Err(refusal) if refusal.sort == Sort::Later => {
+                    done = done.and(Err(refusal));
+                    continue;
+                }
                 Err(refusal) => publication_door::settle(work, Err(refusal.detail)),
             };
             self.drive(step, &session).await;
         }
-        Ok(())
+        done
     }
 
-    /// Whether the work came to its end.
     /// Signs the certificates of decommission.
     async fn certify(&self) -> Result<(), Refusal> {
         let session = self.session("certify");
@@ -219,6 +235,7 @@ impl Worker {
         Ok(())
     }
 
+    /// Whether the work came to its end.
     async fn drive(&self, step: Step, session: &Session) -> bool {
         let answer = self.signers.drive(&self.desk, step, session).await;
         if answer.status < 300 {

@@ -24,6 +24,11 @@ pub struct Words {
     /// Where devices reach it; port 0 takes a free one [default: 127.0.0.1:0]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen_devices: Option<SocketAddr>,
+    /// Where devices reach it, if that is another address than it listens on: behind a router, or when it
+    /// listens on all; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[serde(default)]
+    pub devices_at: Vec<SocketAddr>,
     /// One more place for the ready-file: addresses, the CA file, an administrator's token (0600)
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
@@ -71,6 +76,7 @@ impl Words {
             data: self.data.or(below.data),
             listen: self.listen.or(below.listen),
             listen_devices: self.listen_devices.or(below.listen_devices),
+            devices_at: if self.devices_at.is_empty() { below.devices_at } else { self.devices_at },
             ready_file: self.ready_file.or(below.ready_file),
             postgres: self.postgres.or(below.postgres),
             names: if self.names.is_empty() { below.names } else { self.names },
@@ -93,6 +99,7 @@ impl Words {
         let mut hub = hub::Settings::new(data);
         hub.people = words.listen.unwrap_or(hub.people);
         hub.devices = words.listen_devices.unwrap_or(hub.devices);
+        hub.devices_at = words.devices_at;
         hub.names = words.names;
         hub.postgres = words.postgres;
         hub.fetch_loopback = words.fetch_loopback;

@@ -11,7 +11,8 @@
 //! | any | describe (this description is its) | a plan is wanted |
 //! | a plan wanted | propose | proposed; active at once if this description was active before |
 //! | proposed | activate (its onboarding, or a person for a new description) | active |
-//! | any | remove (retired or revoked) | no plan, no description, no address |
+//! | any, located | revoked | held: it reaches its hub alone, until it is admitted anew |
+//! | any | remove (retired; or revoked, and nobody knows where it is) | no plan, no description, no address |
 //!
 //! Absent: files (the hub brings the description), packets on a wire (a gate enforces; here they are
 //! judged). Not yet: addresses of names that are not registered (a gate's forwarder will give them, RFC 9726), plans made anew

@@ -53,6 +53,13 @@ pub struct State {
     pub level: Option<Level>,
 }
 
+impl State {
+    /// Whether anything is known of where it is.
+    pub fn is_located(&self) -> bool {
+        self.location != Location::default()
+    }
+}
+
 /// What may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {

@@ -50,7 +50,8 @@ CREATE TABLE access_plan (
 };
 
 /// Plans that are to be made, at most `limit`: the device, its description (empty where none counts) and
-/// the ticket. One that could not be made waits for a change.
+/// the ticket. Who is held back comes first, and then who has no plan yet. One that could not be made waits
+/// for a change.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -65,7 +66,9 @@ pub fn work_list(
          CASE WHEN a.level IN ('', 'watched') THEN a.description ELSE '' END, w.ticket FROM access_work w \
          JOIN access a ON a.organisation = w.organisation AND a.site = w.site AND a.device = w.device \
          WHERE w.organisation = $1 AND w.failure = '' \
-         AND (a.description <> '' OR a.level NOT IN ('', 'watched')) ORDER BY w.device LIMIT $2",
+         AND (a.description <> '' OR a.level NOT IN ('', 'watched')) \
+         ORDER BY CASE WHEN a.level NOT IN ('', 'watched') THEN 0 WHEN a.active_plan = '' THEN 1 ELSE 2 END, \
+         w.device LIMIT $2",
         &[organisation.into(), i64::from(limit).into()],
         |row| Ok((Subject::read(row, 0)?, row.text(3)?.into(), row.int(4)?)),
     )

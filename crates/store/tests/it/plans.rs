@@ -1,4 +1,5 @@
 //! Plans of devices: made outside of the transaction, kept by their digest, active before the LDevID.
+use crate::checkins::Join;
 use crate::support::{Writer, ask, code, on_both, own, skip};
 use fleet::access::compile::{Surroundings, compile};
 use fleet::access::rules::{Command, Description};
@@ -7,8 +8,9 @@ use fleet::access::view::{Propose, Wanted, Work};
 use fleet::access::{Access, lacks_plan};
 use fleet::discovery::description;
 use fleet::discovery::description::rules::{Command as Fetch, Verified};
+use fleet::limits::WANTED_PLANS_MAX;
 use fleet::onboarding::Onboarding;
-use fleet::onboarding::rules::{Command as Join, Introduction};
+use fleet::onboarding::rules::{Command as Onboard, Introduction};
 use fleet::operation::{Kind, Operation};
 use fleet::permission::Permission;
 use fleet::refusal::Refusal;
@@ -53,9 +55,9 @@ impl Operation for Lead {
                     mud_url: URL.into(),
                     mud_signer: SIGNER.into(),
                 };
-                cx.change::<Onboarding>(&subject, Join::Introduce(introduction)).map(drop)?;
+                cx.change::<Onboarding>(&subject, Onboard::Introduce(introduction)).map(drop)?;
             }
-            Step::Admit => cx.change::<Onboarding>(&subject, Join::Admit).map(drop)?,
+            Step::Admit => cx.change::<Onboarding>(&subject, Onboard::Admit).map(drop)?,
             Step::Describe(digest) => {
                 let description = Description { mud_url: URL.into(), digest: digest.clone() };
                 cx.change::<Access>(&subject, Command::Describe(description)).map(drop)?;
@@ -285,6 +287,59 @@ fn a_new_description_waits_for_a_person() {
         stage.ask("device retire", json!({"device": "a", "why": "lost"}));
         assert_eq!(stage.show("a")["enforcement"], "none");
         assert_eq!(stage.plans(), 0);
+        stage.0.sound();
+    });
+}
+
+/// Devices that are at work and described, with their plans made.
+fn at_work(world: &crate::support::World, devices: usize) -> Stage {
+    let mut stage = Stage(world.writer());
+    for number in 0..devices {
+        let serial = format!("{number:02}");
+        let join = Join { name: format!("lamp-{serial}"), serial: serial.clone() };
+        stage.0.commit(&[ask(own(join))]).remove(0).expect("joined");
+        stage.lead(&serial, digest("d"));
+    }
+    while stage.make() > 0 {}
+    stage
+}
+
+#[test]
+fn who_is_held_waits_behind_no_other_plan() {
+    on_both("who_is_held_waits_behind_no_other_plan", |world| {
+        let mut stage = at_work(world, usize::from(WANTED_PLANS_MAX) + 6);
+        stage.ask("controller add", json!({"class": "update-hosts", "hosts": "192.0.2.77"}));
+        stage.ask("quarantine hold", json!({"device": "lamp-69", "level": "dark", "why": "it attacks"}));
+        assert_eq!(stage.wanted().first().map(|work| work.device.as_str()), Some("69"));
+        while stage.make() > 0 {}
+        assert_eq!(stage.show("69")["level"], "dark");
+        stage.0.sound();
+    });
+}
+
+/// Whose keys may be somebody else's reaches its hub, and nobody else, until it is admitted anew.
+#[test]
+fn a_revoked_device_is_not_let_out() {
+    on_both("a_revoked_device_is_not_let_out", |world| {
+        let mut stage = at_work(world, 2);
+        stage.ask("access locate", json!({"device": "lamp-00", "addresses": "192.0.2.1"}));
+        while stage.make() > 0 {}
+        let before = stage.show("00")["active"].clone();
+        for device in ["lamp-00", "lamp-01"] {
+            stage.ask("onboarding revoke", json!({"device": device, "why": "its key was read out"}));
+        }
+        assert_eq!(stage.make(), 1);
+        let held = stage.show("00");
+        assert_eq!((&held["level"], &held["enforcement"]), (&json!("isolated"), &json!("active")));
+        assert_ne!(held["active"], before);
+        assert_eq!(stage.show("01")["enforcement"], "none", "nobody knows where it is");
+        stage.lead("lamp-00", Step::Introduce);
+        assert!(!stage.lead("lamp-00", Step::Admit));
+        assert_eq!(stage.show("00")["level"], "");
+        while stage.make() > 0 {}
+        assert_eq!(stage.show("00")["active"], before);
+        stage.ask("device retire", json!({"device": "lamp-00", "why": "sold"}));
+        assert_eq!(stage.show("00")["enforcement"], "none");
         stage.0.sound();
     });
 }
