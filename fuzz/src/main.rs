@@ -66,6 +66,7 @@ targets! {
     packet
     pem
     plan
+    plan_set
     pledge
     public_key
     report
