@@ -1,7 +1,8 @@
 //! `steward backup create` and `steward backup restore`: a hub's folder as one file, and back.
 //!
 //! The file is a tar archive of the folder: keys, certificates, blobs, and a copy of the database as it was at
-//! one moment, which a running hub does not notice. The database is copied before the blobs, so every blob
+//! one moment, which a running hub does not notice. The copy is a SQLite file, also of a PostgreSQL, so that
+//! every backup can be restored into either. The database is copied before the blobs, so every blob
 //! that it names is there. The last entry, `backup.json`, lists every file with its SHA-256; a file that was
 //! cut short has none. Whoever holds it holds the hub's keys.
 use crate::failure::{Failure, failed, usage};
@@ -10,12 +11,14 @@ use crate::print::line;
 use crate::settings::{READY_FILE, USUAL_FOLDER};
 use fleet::audit::view::hex;
 use fleet::time::Millis;
+use fleet::tx::{Fault, FaultKind};
 use hub::folder::RESTORED_FILE;
-use io::files::{PendingFile, create_private_dir, write_atomic};
+use io::files::{FileError, PendingFile, create_private_dir, write_atomic};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -26,6 +29,8 @@ use tar::{Archive, Builder, EntryType, Header};
 const INDEX: &str = "backup.json";
 /// The form of the archive that this program writes and reads.
 const FORMAT: u32 = 1;
+/// Every hub's folder has it.
+const JOURNAL_KEY: &str = "journal.key";
 /// What is true of a running hub alone.
 const LEFT_OUT: [&str; 3] = [".lock", READY_FILE, RESTORED_FILE];
 
@@ -40,9 +45,15 @@ pub enum BackupWords {
         /// The hub's folder [default: ./steward-data]
         #[arg(long, value_name = "FOLDER")]
         data: Option<PathBuf>,
+        /// The PostgreSQL that holds this hub's state, as `host=... user=... dbname=...`
+        #[arg(long, value_name = "CONFIG")]
+        postgres: Option<String>,
         /// Print JSON, one line
         #[arg(long)]
         json: bool,
+        /// Look what it would hold and write nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Make a hub's folder out of such a file
     #[command(after_help = "Example:\n  steward backup restore hub.backup --data ./new-hub")]
@@ -52,6 +63,10 @@ pub enum BackupWords {
         /// The folder to make; it must not be there, or be empty [default: ./steward-data]
         #[arg(long, value_name = "FOLDER")]
         data: Option<PathBuf>,
+        /// An empty database of a PostgreSQL that shall hold the state, whatever held it before, as
+        /// `host=... user=... dbname=...`; a SQLite in the folder otherwise
+        #[arg(long, value_name = "CONFIG")]
+        postgres: Option<String>,
         /// Print JSON, one line
         #[arg(long)]
         json: bool,
@@ -78,18 +93,24 @@ struct Index {
 /// [`Failure::Failed`] when a file cannot be read or written, or a backup is damaged; [`Failure::Usage`] when
 /// the folder is no hub's, or not empty.
 pub fn run(words: BackupWords) -> Result<(), Failure> {
+    survive_limits()?;
     let folder = |data: Option<PathBuf>| data.unwrap_or_else(|| USUAL_FOLDER.into());
     let (done, index, json) = match words {
-        BackupWords::Create { file, data, json } => {
-            (format!("{} holds", file.display()), create(&file, &folder(data))?, json)
+        BackupWords::Create { file, data, postgres, json, dry_run } => {
+            let folder = folder(data);
+            let place = place(&folder, postgres)?;
+            if dry_run {
+                return would_hold(&file, &folder, json);
+            }
+            (format!("{} holds", file.display()), create(&file, &folder, &place)?, json)
         }
         BackupWords::Restore { file, dry_run: true, json, .. } => {
             (format!("{} is whole:", file.display()), unpack(&file, None)?, json)
         }
-        BackupWords::Restore { file, data, json, .. } => {
+        BackupWords::Restore { file, data, postgres, json, .. } => {
             let folder = folder(data);
             let done = format!("{} now has", folder.display());
-            let index = restore(&file, &folder)?;
+            let index = restore(&file, &folder, postgres)?;
             return told(&done, &index, Some(&forgotten(&index)), json);
         }
     };
@@ -114,33 +135,117 @@ fn forgotten(index: &Index) -> String {
     format!(
         "What the hub did after {} is forgotten. Devices that it let in or gave certificates since come back as \
          findings (`steward finding list`): who is admitted by rule is adopted by rule, others wait for \
-         `steward onboarding adopt`. What it revoked or retired since is good again: revoke and retire it again \
-         before you start it for everybody. Sign-in links, sessions and tokens issued since are gone, and those \
+         `steward onboarding adopt`. What it revoked or retired since is good again: revoke and retire it again as \
+         soon as it runs. Sign-in links, sessions and tokens issued since are gone, and those \
          revoked since are good again.",
         index.begun
     )
 }
 
-/// Writes `folder` into `file`.
-fn create(file: &Path, folder: &Path) -> Result<Index, Failure> {
+/// A limit of file size is an error of the write that meets it, and not the end of this process.
+fn survive_limits() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+    runtime.block_on(async { io::files::survive_file_size_limit() }).map_err(failed)
+}
+
+/// What could not be read or written.
+fn unwritten(why: std::io::Error) -> Failure {
+    match io::files::is_disk_full(&why) {
+        true => disk_full(&why),
+        false => failed(why),
+    }
+}
+
+/// As [`unwritten`], of a file by its name.
+fn unfiled(why: FileError) -> Failure {
+    match why.is_disk_full() {
+        true => disk_full(&why),
+        false => failed(why),
+    }
+}
+
+/// As [`unwritten`], of a database.
+fn unstored(fault: Fault) -> Failure {
+    match fault.kind {
+        FaultKind::DiskFull => disk_full(&fault.detail),
+        _ => failed(fault.detail),
+    }
+}
+
+fn disk_full(why: &dyn std::fmt::Display) -> Failure {
+    failed(format!("disk-full: there is no room for this; nothing half done is left ({why})"))
+}
+
+/// Where the state of the hub in `folder` is.
+fn place(folder: &Path, postgres: Option<String>) -> Result<Place, Failure> {
     let database = hub::folder::database_path(folder);
-    if !database.exists() {
-        return Err(usage(format!(
-            "{} is missing: {} is no hub's folder, or the hub keeps its state in PostgreSQL (not yet: back up \
-             that with pg_dump, and the folder as it is)",
+    match postgres {
+        Some(_) if !folder.join(JOURNAL_KEY).exists() => {
+            Err(usage(format!("{} is no hub's folder", folder.display())))
+        }
+        Some(config) => Ok(Place::Postgres(config)),
+        None if database.exists() => Ok(Place::Sqlite(database)),
+        None => Err(usage(format!(
+            "{} is missing: {} is no hub's folder, or the hub keeps its state in a PostgreSQL: --postgres",
             database.display(),
             folder.display()
-        )));
+        ))),
     }
+}
+
+/// Says what a backup would hold beside the database.
+fn would_hold(file: &Path, folder: &Path, json: bool) -> Result<(), Failure> {
+    let (mut files, mut bytes) = (0_u64, 0_u64);
+    each_file(folder, Path::new(""), &mut |_, path| {
+        files += 1;
+        bytes += std::fs::metadata(path).map_or(0, |found| found.len());
+        Ok(())
+    })?;
+    match json {
+        true => line(&json!({"files": files, "bytes": bytes}).to_string()),
+        false => {
+            line(&format!("{} would hold the database, and {files} files with {bytes} bytes", file.display()))
+        }
+    }
+}
+
+/// Every file below `inside` of `root` that a backup holds beside the database, by its name and its path.
+fn each_file(
+    root: &Path,
+    inside: &Path,
+    take: &mut dyn FnMut(&str, &Path) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let path = root.join(inside);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(|why| failed(format!("{}: {why}", path.display())))? {
+        names.push(entry.map_err(failed)?.file_name());
+    }
+    names.sort();
+    for name in names {
+        let (inside, file) = (inside.join(&name), path.join(&name));
+        let kind = std::fs::symlink_metadata(&file).map_err(failed)?.file_type();
+        let text =
+            inside.to_str().ok_or_else(|| failed(format!("{} is no UTF-8", file.display())))?.to_owned();
+        if kind.is_dir() {
+            each_file(root, &inside, take)?;
+        } else if kind.is_file() && !is_left_out(&text) {
+            take(&text, &file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes `folder` and the state at `place` into `file`.
+fn create(file: &Path, folder: &Path, place: &Place) -> Result<Index, Failure> {
     let begun = Millis(io::clock::now_millis());
-    let copy = Copy::of(&database, file)?;
+    let copy = Copy::of(place, file)?;
     let mut packer = Packer {
-        tar: Builder::new(PendingFile::create(file, 0o600).map_err(failed)?),
+        tar: Builder::new(PendingFile::create(file, 0o600).map_err(unfiled)?),
         index: Index::default(),
     };
     (packer.index.format, packer.index.begun) = (FORMAT, begun);
     packer.file("state.db", &copy.0)?;
-    packer.folder(folder, Path::new(""))?;
+    each_file(folder, Path::new(""), &mut |name, path| packer.file(name, path))?;
     packer.finish()
 }
 
@@ -148,20 +253,47 @@ fn create(file: &Path, folder: &Path) -> Result<Index, Failure> {
 struct Copy(PathBuf);
 
 impl Copy {
-    fn of(database: &Path, beside: &Path) -> Result<Self, Failure> {
-        let mut name = beside.file_name().ok_or_else(|| usage("the backup needs a file name"))?.to_owned();
-        name.push(format!(".database-{}", std::process::id()));
-        let copy = Copy(beside.with_file_name(name));
-        Place::Sqlite(database.into()).copy_to(&copy.0).map_err(|fault| failed(fault.detail))?;
+    fn of(place: &Place, beside: &Path) -> Result<Self, Failure> {
+        let name = beside.file_name().ok_or_else(|| usage("the backup needs a file name"))?;
+        let mut prefix = name.to_owned();
+        prefix.push(".database-");
+        remove_abandoned(beside, &prefix)?;
+        prefix.push(std::process::id().to_string());
+        let copy = Copy(beside.with_file_name(prefix));
+        place.copy_to(&copy.0).map_err(unstored)?;
         Ok(copy)
     }
 }
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        // Made by us a moment ago; who finds it may remove it.
-        let _ = std::fs::remove_file(&self.0);
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let mut path = self.0.clone().into_os_string();
+            path.push(suffix);
+            // Made by us a moment ago; what stays is removed by the next backup here.
+            let _ = std::fs::remove_file(path);
+        }
     }
+}
+
+/// Removes the copies of processes that were killed in the middle of a backup into this file.
+fn remove_abandoned(beside: &Path, prefix: &OsStr) -> Result<(), Failure> {
+    let folder = match beside.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let read = std::fs::read_dir(folder).map_err(|why| usage(format!("{}: {why}", folder.display())))?;
+    for entry in read {
+        let entry = entry.map_err(failed)?;
+        let (name, prefix) = (entry.file_name(), prefix.as_encoded_bytes());
+        let Some(rest) = name.as_encoded_bytes().strip_prefix(prefix) else { continue };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let process = String::from_utf8_lossy(&rest[..digits]);
+        if digits > 0 && !Path::new("/proc").join(process.as_ref()).exists() {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 struct Packer {
@@ -170,28 +302,6 @@ struct Packer {
 }
 
 impl Packer {
-    /// Adds the files below `inside` of `root`.
-    fn folder(&mut self, root: &Path, inside: &Path) -> Result<(), Failure> {
-        let path = root.join(inside);
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(|why| failed(format!("{}: {why}", path.display())))? {
-            names.push(entry.map_err(failed)?.file_name());
-        }
-        names.sort();
-        for name in names {
-            let (inside, file) = (inside.join(&name), path.join(&name));
-            let kind = std::fs::symlink_metadata(&file).map_err(failed)?.file_type();
-            let text =
-                inside.to_str().ok_or_else(|| failed(format!("{} is no UTF-8", file.display())))?.to_owned();
-            if kind.is_dir() {
-                self.folder(root, &inside)?;
-            } else if kind.is_file() && !is_left_out(&text) {
-                self.file(&text, &file)?;
-            }
-        }
-        Ok(())
-    }
-
     fn file(&mut self, name: &str, path: &Path) -> Result<(), Failure> {
         let why = |why: std::io::Error| failed(format!("{}: {why}", path.display()));
         let file = match File::open(path) {
@@ -215,13 +325,13 @@ impl Packer {
         header.set_size(size);
         header.set_mode(0o600);
         header.set_entry_type(EntryType::Regular);
-        self.tar.append_data(&mut header, name, bytes).map_err(failed)
+        self.tar.append_data(&mut header, name, bytes).map_err(unwritten)
     }
 
     fn finish(mut self) -> Result<Index, Failure> {
         let index = serde_json::to_vec(&self.index).map_err(failed)?;
         self.entry(INDEX, index.len() as u64, &mut index.as_slice())?;
-        self.tar.into_inner().map_err(failed)?.commit().map_err(failed)?;
+        self.tar.into_inner().map_err(unwritten)?.commit().map_err(unfiled)?;
         Ok(self.index)
     }
 }
@@ -245,7 +355,7 @@ impl<R: Read> Read for Hashed<R> {
 }
 
 /// Makes `folder` out of `file`: whole, or not at all.
-fn restore(file: &Path, folder: &Path) -> Result<Index, Failure> {
+fn restore(file: &Path, folder: &Path, postgres: Option<String>) -> Result<Index, Failure> {
     if std::fs::read_dir(folder).is_ok_and(|mut inside| inside.next().is_some()) {
         return Err(usage(format!("{} is not empty; restore into a new folder", folder.display())));
     }
@@ -256,10 +366,15 @@ fn restore(file: &Path, folder: &Path) -> Result<Index, Failure> {
         // Of a restore that was broken off; nothing else has this name.
         std::fs::remove_dir_all(&partial).map_err(failed)?;
     }
-    create_private_dir(&partial).map_err(failed)?;
+    create_private_dir(&partial).map_err(unfiled)?;
     let unpacked = unpack(file, Some(&partial)).and_then(|index| {
         // The hub's first start notes what it has forgotten.
-        write_atomic(&partial.join(RESTORED_FILE), b"", 0o600).map_err(failed)?;
+        write_atomic(&partial.join(RESTORED_FILE), b"", 0o600).map_err(unfiled)?;
+        if let Some(config) = postgres {
+            let database = hub::folder::database_path(&partial);
+            Place::Postgres(config).fill_from(&database).map_err(unstored)?;
+            std::fs::remove_file(database).map_err(failed)?;
+        }
         std::fs::rename(&partial, folder).map_err(|why| failed(format!("{}: {why}", folder.display())))?;
         Ok(index)
     });
@@ -309,16 +424,16 @@ fn unpack(file: &Path, into: Option<&Path>) -> Result<Index, Failure> {
 
 fn unpack_file(entry: &mut dyn Read, path: &Path) -> Result<String, Failure> {
     if let Some(parent) = path.parent() {
-        create_private_dir(parent).map_err(failed)?;
+        create_private_dir(parent).map_err(unfiled)?;
     }
-    let mut file = PendingFile::create(path, 0o600).map_err(failed)?;
+    let mut file = PendingFile::create(path, 0o600).map_err(unfiled)?;
     let digest = digest(entry, &mut file)?;
-    file.commit().map_err(failed)?;
+    file.commit().map_err(unfiled)?;
     Ok(digest)
 }
 
 fn digest(from: &mut dyn Read, to: &mut dyn Write) -> Result<String, Failure> {
     let mut hashed = Hashed { inner: from, hash: Sha256::new() };
-    std::io::copy(&mut hashed, to).map_err(failed)?;
+    std::io::copy(&mut hashed, to).map_err(unwritten)?;
     Ok(hex(&hashed.hash.finalize()))
 }

@@ -1,7 +1,8 @@
 //! What the two engines have in common, and where the state is.
+use crate::copy;
 use crate::postgres::Postgres;
 use crate::sqlite::{self, Sqlite};
-use fleet::tx::{Fault, FaultKind, Tx};
+use fleet::tx::{Fault, Tx};
 use std::path::{Path, PathBuf};
 
 /// Where the state is kept.
@@ -37,15 +38,25 @@ impl Place {
         })
     }
 
-    /// Copies the state as it is at one moment into a new file, for a backup; writers go on meanwhile.
+    /// Copies the state as it is at one moment into a new SQLite file, for a backup; writers go on
+    /// meanwhile. Use it on a plain thread.
     ///
     /// # Errors
-    /// The engine's own fault; the state is in PostgreSQL, which has tools of its own.
+    /// The engine's own fault.
     pub fn copy_to(&self, file: &Path) -> Result<(), Fault> {
         match self {
             Place::Sqlite(path) => sqlite::copy(path, file),
-            Place::Postgres(_) => Err(Fault::new(FaultKind::Unavailable, "copy a PostgreSQL with pg_dump")),
+            Place::Postgres(_) => copy::state(self, &Place::Sqlite(file.into())),
         }
+    }
+
+    /// Fills this place, which is empty, with the state of a SQLite file; all of it or nothing. Use it on a
+    /// plain thread.
+    ///
+    /// # Errors
+    /// The engine's own fault; this place is not empty.
+    pub fn fill_from(&self, file: &Path) -> Result<(), Fault> {
+        copy::state(&Place::Sqlite(file.into()), self)
     }
 }
 

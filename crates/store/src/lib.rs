@@ -8,6 +8,7 @@
 //! Absent: rooms (their tables, rules and operations are data and functions of `fleet`), waiting
 //! within async code, a clock of its own.
 pub mod commit;
+mod copy;
 pub mod engine;
 pub mod limits;
 pub mod migrate;

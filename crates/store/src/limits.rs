@@ -20,3 +20,5 @@ pub const POSTGRES_CONNECT_SECONDS_MAX: u64 = 10;
 /// How long sent bytes may stay unacknowledged before the connection counts as lost, when the
 /// operator did not say.
 pub const POSTGRES_SILENT_SECONDS_MAX: u64 = 30;
+/// Rows that a copy of a whole state holds at once.
+pub const COPY_ROWS_MAX: usize = 500;

@@ -9,6 +9,7 @@ mod brski;
 mod control;
 mod demo;
 mod document;
+mod full_disk;
 mod gate;
 mod help;
 mod lab;

@@ -7,6 +7,7 @@ mod blobs;
 mod checkins;
 mod clock;
 mod connections;
+mod copies;
 mod disk_full;
 mod idempotency;
 mod kills;
