@@ -50,5 +50,7 @@ pub const URL_BYTES_MAX: usize = 2048;
 /// The largest server-sent event, field names not counted.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
 
+/// What is read of a body, and dropped, that nobody takes any more: as large as an image of a firmware.
+pub const BODY_DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The piece of a file that is read at once to be sent.
 pub const BODY_CHUNK_BYTES_MAX: usize = 64 * 1024;

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::limits::{BODY_CHUNK_BYTES_MAX, OVERLONG_BODY_BYTES_MAX};
+use crate::limits::{BODY_CHUNK_BYTES_MAX, BODY_DRAIN_BYTES_MAX, OVERLONG_BODY_BYTES_MAX};
 
 /// A body could not be read. Its sender is to blame, or the network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,8 +85,9 @@ where
     Ok(whole.freeze())
 }
 
-/// Hands `body` on in pieces as they come, `within` this time. It ends early, without an error, when
-/// nobody takes the pieces any more.
+/// Hands `body` on in pieces as they come, `within` this time. When nobody takes the pieces any more, the
+/// next [`BODY_DRAIN_BYTES_MAX`] are read and dropped, so that the peer has sent all of a usual body and reads
+/// why it was refused; then it ends early, without an error.
 ///
 /// # Errors
 /// [`BodyError::TimedOut`], [`BodyError::Broken`].
@@ -96,11 +97,15 @@ where
     B::Error: Error,
 {
     let pieces = async {
+        let mut dropped = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|e| BodyError::Broken(e.to_string()))?;
-            if let Ok(data) = frame.into_data()
-                && to.send(data).await.is_err()
-            {
+            let Ok(data) = frame.into_data() else { continue };
+            let bytes = data.len();
+            if to.is_closed() || to.send(data).await.is_err() {
+                dropped += bytes;
+            }
+            if dropped > BODY_DRAIN_BYTES_MAX {
                 break;
             }
         }

@@ -46,7 +46,7 @@ fn put(hub: &Hub, bytes: &[u8]) -> (u16, Json) {
 #[test]
 fn a_full_disk_is_named_and_passes() {
     let hub = Hub::start();
-    let (small, large) = (vec![1; 1000], vec![2; 300_000]);
+    let (small, large) = (vec![1; 1000], vec![2; 5_000_000]);
     assert_eq!(put(&hub, &small).0, 200);
     hub.run(&["device", "expect", "lamp-1"]).exits(0);
     limit(&hub, "4096");
