@@ -66,7 +66,6 @@ targets! {
     packet
     pem
     plan
-    plan_set
     pledge
     public_key
     report
