@@ -231,11 +231,14 @@ fn failed(lane: &mut Lane, fault: Fault, attempted: Option<Head>) -> Failed {
     if lane.standing == Standing::Lost {
         return Failed::Refuse(lane_lost(lane.head.lane));
     }
-    if fault.kind != FaultKind::Unavailable {
-        lane.standing = Standing::Unsure(None);
+    let is_lost = fault.kind == FaultKind::Unavailable;
+    // Doubt that this batch did not come to settle stays.
+    if !matches!(lane.standing, Standing::Unsure(Some(_))) {
+        lane.standing = Standing::Unsure(is_lost.then_some(attempted));
+    }
+    if !is_lost {
         return Failed::Repeat(fault.into());
     }
-    lane.standing = Standing::Unsure(Some(attempted));
     let detail = format!(
         "{}; whether it was done is not known: look, or ask again with the same idempotency key",
         fault.detail

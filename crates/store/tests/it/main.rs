@@ -12,6 +12,7 @@ mod disk_full;
 mod idempotency;
 mod kills;
 mod lanes;
+mod lost;
 mod migrations;
 mod operations;
 mod plans;
