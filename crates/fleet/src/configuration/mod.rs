@@ -125,19 +125,13 @@ pub fn hear(cx: &mut Cx, subject: &Subject, report: &ConfigurationReport) -> Res
     Ok(())
 }
 
-/// Orders the version in use again, if the device has something else.
+/// Orders the version in use anew, if the device has something else or anything is ordered.
 ///
 /// # Errors
 /// The refusal of the rules, or a fault of the store.
 pub fn reapply(cx: &mut Cx, subject: &Subject, deadline: Millis) -> Result<(), Refusal> {
-    let (state, _) = Configuration::load(cx.tx, subject)?.unwrap_or_default();
-    let ordered = state.order.as_ref().map(|order| order.version);
-    if ordered == Some(state.applied) || (ordered.is_none() && state.drift.is_none()) {
-        return Ok(());
-    }
     let terms = Terms { confirm_seconds: CONFIRM_SECONDS, deadline };
-    let restore = Command::Restore { version: state.applied, terms };
-    cx.change::<Configuration>(subject, restore).map(drop)
+    cx.change::<Configuration>(subject, Command::Reapply { terms }).map(drop)
 }
 
 /// Orders what `from` has in use for `subject`, which takes its place.

@@ -124,6 +124,12 @@ pub enum Command {
         /// How it is to be taken up.
         terms: Terms,
     },
+    /// The version in use again, if it has something else or anything is ordered: an order for it that did not
+    /// help gives way to a new one.
+    Reapply {
+        /// How it is to be taken up.
+        terms: Terms,
+    },
     /// The order for this version is not wanted any more.
     Abandon {
         /// Which.
@@ -303,6 +309,7 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
             let known = state.versions.get(&version).ok_or(Refusal::NoVersion(version))?;
             Ok(vec![order(state, version, &known.digest, terms)?])
         }
+        Command::Reapply { terms } => Ok(reapply(state, terms)),
         Command::Abandon { version, why } if is_ordered(state, version) => {
             Ok(vec![Event::Abandoned { version, why }])
         }
@@ -414,6 +421,23 @@ fn order(state: &State, version: u32, digest: &str, terms: Terms) -> Result<Even
     let over = has.into();
     let order = state.orders.checked_add(1).ok_or(Refusal::NoOrdersLeft)?;
     Ok(Event::Ordered { order, version, over, confirm_seconds, deadline })
+}
+
+/// The version in use, ordered anew over what the device is known to have.
+fn reapply(state: &State, terms: Terms) -> Vec<Event> {
+    let Some(in_use) = state.in_use() else { return vec![] };
+    if state.order.is_none() && state.drift.is_none() {
+        return vec![];
+    }
+    let version = state.applied;
+    let old = is_ordered(state, version).then(|| {
+        let why = "it did not help, and is ordered anew".into();
+        Event::Abandoned { version, why }
+    });
+    let Terms { confirm_seconds, deadline } = terms;
+    let over = state.drift.as_deref().unwrap_or(in_use).into();
+    let new = Event::Ordered { order: state.orders + 1, version, over, confirm_seconds, deadline };
+    old.into_iter().chain([new]).collect()
 }
 
 /// With one version more, the oldest makes room if it is of no use.

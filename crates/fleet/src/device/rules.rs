@@ -131,6 +131,8 @@ pub enum Event {
     Enrolled,
     /// It is held back.
     Held,
+    /// A person let it go: nobody has to look at it any more.
+    Attended,
     /// It was let go.
     Released {
         /// Where to.
@@ -232,6 +234,9 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         (_, None) => return Err(Refusal::Unknown),
         (command, Some(stage)) => known(state, stage, command)?,
     };
+    if matches!(event, Event::Released { .. }) && !state.attention.is_empty() {
+        return Ok(vec![event, Event::Attended]);
+    }
     Ok(vec![event])
 }
 
@@ -283,6 +288,7 @@ pub fn apply(state: &mut State, event: &Event) {
             state.stage = Some(Stage::Operational);
             state.attention.clear();
         }
+        Event::Attended => state.attention.clear(),
         Event::Held => state.stage = Some(Stage::Quarantined),
         Event::Released { to } => state.stage = Some(*to),
         Event::RemediationBegun => state.stage = Some(Stage::Remediation),

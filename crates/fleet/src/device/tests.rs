@@ -100,6 +100,7 @@ const STORED: &[&str] = &[
     r#"{"event":"admitted"}"#,
     r#"{"event":"enrolled"}"#,
     r#"{"event":"held"}"#,
+    r#"{"event":"attended"}"#,
     r#"{"event":"released","to":"operational"}"#,
     r#"{"event":"remediation-begun"}"#,
     r#"{"event":"healed"}"#,
@@ -112,7 +113,7 @@ const STORED: &[&str] = &[
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Device>(STORED, 13);
+    crate::audit::tests::stored_events::<super::Device>(STORED, 14);
 }
 
 fn command() -> impl Strategy<Value = Command> {

@@ -1,6 +1,6 @@
 //! Remediation on both engines: what is tried, when it ends, and who takes over a post.
 use crate::checkins::{Join, Lamp};
-use crate::support::{code, on_both};
+use crate::support::{World, code, on_both};
 use fleet::operation::{Kind, Operation};
 use fleet::permission::Permission;
 use fleet::refusal::Refusal;
@@ -290,4 +290,43 @@ fn nothing_is_desired_of_a_device_whose_life_is_over() {
         }
         lamp.writer.sound();
     });
+}
+
+#[test]
+fn every_try_of_a_playbook_gives_the_configuration() {
+    let world = World::sqlite();
+    let mut writer = world.writer();
+    let mut lamp = Lamp::new(&mut writer);
+    lamp.settles();
+    lamp.file = r#"{"interval":1}"#;
+    lamp.settles();
+    let begin = json!({"device": "lamp", "playbook": "re-apply-configuration:2:60,give-up"});
+    lamp.expect("remediation begin", begin, json!({"attempt": 1}));
+    lamp.waits(61);
+    // The hub looks at tries each second, and at the deadlines of operations each minute.
+    lamp.own(Expire {}).expect("the second try");
+    lamp.own(fleet::control::view::Expire {}).expect("what is late");
+    lamp.expect("remediation show", json!({"device": "lamp"}), json!({"attempt": 2}));
+    let order = lamp.checks_in().0.configuration.expect("the second try offers it");
+    assert_eq!(order.order, 2);
+    lamp.own(fleet::control::view::Expire {}).expect("what is late");
+    assert!(lamp.checks_in().0.configuration.is_some(), "the second try has its own time");
+    lamp.writer.sound();
+}
+
+#[test]
+fn a_released_device_needs_no_attention() {
+    let world = World::sqlite();
+    let mut writer = world.writer();
+    let mut lamp = Lamp::new(&mut writer);
+    lamp.settles();
+    lamp.expect("remediation begin", json!({"device": "lamp"}), json!({"attempt": 1}));
+    lamp.expect("remediation give-up", json!({"device": "lamp", "why": "seen"}), json!({"attempt": 0}));
+    lamp.expect(
+        "quarantine release",
+        json!({"device": "lamp", "why": "mended by hand"}),
+        json!({"level": null}),
+    );
+    lamp.expect("device show", json!({"device": "lamp"}), json!({"stage": "operational", "conditions": []}));
+    lamp.writer.sound();
 }
