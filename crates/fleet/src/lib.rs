@@ -102,6 +102,7 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<retirement::view::Show>(),
     row::<retirement::view::List>(),
     row::<retirement::view::Force>(),
+    row::<retirement::view::Cancel>(),
     row::<retirement::view::Export>(),
     row::<retirement::support::view::Set>(),
     row::<retirement::support::view::Clear>(),

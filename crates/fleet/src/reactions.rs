@@ -80,10 +80,22 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
         want_description(cx, subject)?;
         return describe(cx, subject);
     }
-    if let Some(device::Event::Retired { why } | device::Event::SentBack { why }) = event.downcast_ref() {
-        cx.change::<Remediation>(subject, remediation::Command::End { why: why.clone() })?;
-        cx.change::<Quarantine>(subject, quarantine::Command::End { why: why.clone() })?;
-        cx.change::<Gate>(subject, gate::Command::End { why: why.clone() })?;
+    match event.downcast_ref() {
+        Some(device::Event::Retired { why }) => {
+            // It ended on another way than its own word, if that was waited for.
+            cx.change::<Retirement>(subject, retirement::Command::Close { why: why.clone() })?;
+            let because = format!("retired: {why}");
+            end_work(cx, subject, why, &because)?;
+            desire_nothing(cx, subject, &because)?;
+            cx.change::<Onboarding>(subject, onboarding::Command::Revoke { why: because.clone() })?;
+            return cx.change::<Access>(subject, access::Command::Remove { why: because }).map(drop);
+        }
+        Some(device::Event::SentBack { why }) => {
+            // Its configuration's versions stay: they show what changed meanwhile when it comes back.
+            cx.change::<Retirement>(subject, retirement::Command::CallOff)?;
+            return end_work(cx, subject, why, &format!("it has to ask again: {why}"));
+        }
+        _ => {}
     }
     if let Some(device::Event::Claimed { .. }) = event.downcast_ref() {
         return desire_nothing(cx, subject, "a new life begins");
@@ -96,16 +108,6 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
     }
     if let Some(event) = event.downcast_ref::<retirement::Event>() {
         return of_retirement(cx, subject, event);
-    }
-    if let Some(device::Event::Retired { why }) = event.downcast_ref::<device::Event>() {
-        crate::upgrade::told::leave(cx, subject, &format!("retired: {why}"))?;
-        cx.change::<Retirement>(subject, retirement::Command::Close { why: why.clone() })?;
-        cx.change::<Control>(subject, control::Command::CancelAll { why: format!("retired: {why}") })?;
-        desire_nothing(cx, subject, &format!("retired: {why}"))?;
-        let revoke = onboarding::Command::Revoke { why: format!("retired: {why}") };
-        cx.change::<Onboarding>(subject, revoke)?;
-        let remove = access::Command::Remove { why: format!("retired: {why}") };
-        return cx.change::<Access>(subject, remove).map(drop);
     }
     if let Some(configuration::Event::OrderMet { order, known }) = event.downcast_ref() {
         let what = format!(
@@ -153,6 +155,16 @@ fn desire_nothing(cx: &mut Cx, subject: &Subject, why: &str) -> Result<(), Refus
     cx.change::<Firmware>(subject, firmware::Command::End { why: why.into() }).map(drop)
 }
 
+/// What was begun with a device ends when it is not at work here any more, whether or not it may come back: an
+/// order does not outlive the certificate that it was given for.
+fn end_work(cx: &mut Cx, subject: &Subject, why: &str, because: &str) -> Result<(), Refusal> {
+    cx.change::<Remediation>(subject, remediation::Command::End { why: why.into() })?;
+    cx.change::<Quarantine>(subject, quarantine::Command::End { why: why.into() })?;
+    cx.change::<Gate>(subject, gate::Command::End { why: why.into() })?;
+    crate::upgrade::told::leave(cx, subject, because)?;
+    cx.change::<Control>(subject, control::Command::CancelAll { why: because.into() }).map(drop)
+}
+
 /// The first plan of a device that may join is enforced before it gets its LDevID.
 fn first_plan(cx: &mut Cx, subject: &Subject) -> Result<(), Refusal> {
     let (onboarding, _) = Onboarding::load(cx.tx, subject)?.unwrap_or_default();
@@ -187,7 +199,11 @@ fn of_retirement(cx: &mut Cx, subject: &Subject, event: &retirement::Event) -> R
             retire(cx, subject, "it wiped itself")
         }
         Event::Forced { why, .. } => retire(cx, subject, why),
-        Event::Told | Event::Expired | Event::Cancelled | Event::Archived { .. } => Ok(()),
+        Event::Cancelled => {
+            let cancel = control::Command::CancelKind { kind, why: "the decommission was called off".into() };
+            cx.change::<Control>(subject, cancel).map(drop)
+        }
+        Event::Told | Event::Expired | Event::Archived { .. } => Ok(()),
     }
 }
 

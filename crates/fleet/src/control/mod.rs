@@ -31,6 +31,7 @@ pub mod view;
 mod tests;
 
 use crate::room::{Room, Subject};
+use crate::time::Millis;
 use crate::tx::{Fault, Tx};
 
 /// The room.
@@ -43,4 +44,14 @@ pub struct Control;
 pub fn reinstalls(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<String>, Fault> {
     let (state, _) = Control::load(tx, subject)?.unwrap_or_default();
     Ok(state.open(rules::Kind::Reinstall).map(|(_, open)| open.about.clone()))
+}
+
+/// When a device was ordered to wipe itself, as far as that is kept.
+///
+/// # Errors
+/// A fault of the store.
+pub fn wipes(tx: &mut dyn Tx, subject: &Subject) -> Result<Vec<Millis>, Fault> {
+    let (state, _) = Control::load(tx, subject)?.unwrap_or_default();
+    let wipes = state.operations.into_values().filter(|asked| asked.kind == rules::Kind::Wipe);
+    Ok(wipes.map(|asked| asked.asked_at).collect())
 }

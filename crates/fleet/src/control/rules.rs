@@ -138,6 +138,13 @@ pub enum Command {
         /// Why.
         why: String,
     },
+    /// The one of this kind is not wanted any more.
+    CancelKind {
+        /// Which.
+        kind: Kind,
+        /// Why.
+        why: String,
+    },
     /// None is wanted any more.
     CancelAll {
         /// Why.
@@ -272,6 +279,9 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
         Command::CancelFirmwareOrders { why } => {
             let orders = open(state).filter(|(_, o)| [Kind::Restart, Kind::Reinstall].contains(&o.kind));
             orders.map(|(number, operation)| cancelled(number, operation, &why)).collect()
+        }
+        Command::CancelKind { kind, why } => {
+            state.open(kind).map(|(number, open)| cancelled(number, open, &why)).into_iter().collect()
         }
         Command::CancelAll { why } => {
             open(state).map(|(number, operation)| cancelled(number, operation, &why)).collect()

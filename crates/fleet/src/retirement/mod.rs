@@ -7,11 +7,12 @@
 //!
 //! | from | command | to |
 //! |---|---|---|
-//! | -, cancelled, archived | begin | requested |
+//! | -, cancelled, archived, overdue | begin | requested |
 //! | requested | tell (it checked in) | wiping |
 //! | requested, wiping, overdue | hear its last report | wiped (its life: retired) |
 //! | requested, wiping | expire (the deadline passed) | overdue |
-//! | requested | cancel | cancelled |
+//! | requested, overdue | cancel | cancelled |
+//! | requested, wiping, overdue | call off (the device has to ask again) | cancelled |
 //! | overdue, or past the deadline | force (a person) | forced: not wiped (its life: retired) |
 //! | requested, wiping, overdue | close (it was retired at once) | forced |
 //! | wiped, forced | archive (the certificate of decommission is signed) | archived |

@@ -95,6 +95,8 @@ pub enum Command {
     Expire,
     /// A person does not want it any more.
     Cancel,
+    /// The device has to ask again: what it was told does not count any more.
+    CallOff,
     /// A person waits no longer.
     Force {
         /// Why.
@@ -213,17 +215,23 @@ impl fmt::Display for Refusal {
 /// Why not.
 pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
     let event = match (command, state.phase) {
-        (Command::Begin { .. }, Some(phase)) if phase.is_open() || state.lacks_certificate() => {
+        (Command::Begin { .. }, Some(phase @ (Phase::Requested | Phase::Wiping))) => {
+            return Err(Refusal::Begun(phase));
+        }
+        (Command::Begin { .. }, Some(phase)) if state.lacks_certificate() => {
             return Err(Refusal::Begun(phase));
         }
         (Command::Begin { why, deadline, ldevids }, _) => Event::Begun { why, at: now, deadline, ldevids },
         (Command::Tell, Some(Phase::Requested)) => Event::Told,
         (Command::Expire, Some(Phase::Requested | Phase::Wiping)) => Event::Expired,
-        (Command::Cancel, Some(Phase::Requested)) => Event::Cancelled,
+        (Command::Cancel, Some(Phase::Requested | Phase::Overdue)) => Event::Cancelled,
+        (Command::CallOff, _) if state.is_open() => Event::Cancelled,
         (Command::Cancel, Some(Phase::Wiping)) => return Err(Refusal::Wiping),
         (Command::Close { why }, _) if state.is_open() => Event::Forced { at: now, why },
         // What follows from other rooms is not refused when there is nothing to do.
-        (Command::Tell | Command::Expire | Command::Cancel | Command::Close { .. }, _) => return Ok(vec![]),
+        (Command::Tell | Command::Expire | Command::Cancel | Command::CallOff | Command::Close { .. }, _) => {
+            return Ok(vec![]);
+        }
         (_, None) => return Err(Refusal::NotBegun),
         (Command::Hear(said), _) if state.is_open() => Event::Wiped { at: now, said },
         // It was told twice, because the answer was lost.

@@ -6,10 +6,11 @@ use crate::time::Millis;
 use crate::tx::{Fault, Migration, Row, Tx, Value, any, many, one};
 
 /// The tables of this room.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    room: "retirement",
-    number: 1,
-    sql: "
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        room: "retirement",
+        number: 1,
+        sql: "
 CREATE TABLE retirement (
   organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, phase TEXT NOT NULL,
   why TEXT NOT NULL, asked_at BIGINT NOT NULL, deadline BIGINT NOT NULL, ldevids TEXT NOT NULL,
@@ -20,7 +21,22 @@ CREATE INDEX retirement_phase ON retirement (organisation, phase, certificate);
 CREATE INDEX retirement_report ON retirement (organisation, report);
 CREATE INDEX retirement_certificate ON retirement (organisation, certificate);
 ",
-}];
+    },
+    // One row for each life that ended, also of a device that came back and is decommissioned again.
+    Migration {
+        room: "retirement",
+        number: 2,
+        sql: "
+CREATE TABLE ended_life (
+  organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, ended_at BIGINT NOT NULL,
+  report TEXT NOT NULL, certificate TEXT NOT NULL, PRIMARY KEY (organisation, site, device, ended_at));
+CREATE INDEX ended_life_report ON ended_life (organisation, report);
+CREATE INDEX ended_life_certificate ON ended_life (organisation, certificate);
+INSERT INTO ended_life (organisation, site, device, ended_at, report, certificate)
+  SELECT organisation, site, device, ended_at, report, certificate FROM retirement WHERE certificate <> '';
+",
+    },
+];
 
 fn state(row: &Row) -> Result<State, Fault> {
     let report = row.text(6)?;
@@ -79,14 +95,15 @@ pub fn retirement_wanted(tx: &mut dyn Tx, organisation: &str, limit: u16) -> Res
     )
 }
 
-/// Whether a blob is somebody's last report or certificate of decommission.
+/// Whether a blob is somebody's last report or certificate of decommission, of this life or an earlier one.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn retirement_holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Result<bool, Fault> {
     any(
         tx,
-        "SELECT version FROM retirement WHERE organisation = $1 AND (report = $2 OR certificate = $2) LIMIT 1",
+        "SELECT ended_at FROM retirement WHERE organisation = $1 AND (report = $2 OR certificate = $2) UNION \
+         SELECT ended_at FROM ended_life WHERE organisation = $1 AND (report = $2 OR certificate = $2) LIMIT 1",
         &[organisation.into(), digest.into()],
     )
 }
@@ -139,6 +156,14 @@ impl Room for Retirement {
                 &row.chain([old_version.into()]).collect::<Vec<_>>(),
             )?,
         };
+        if !certificate.is_empty() {
+            let proofs = [ended_at.0.into(), said.report.as_str().into(), certificate.as_str().into()];
+            tx.exec(
+                "INSERT INTO ended_life (organisation, site, device, ended_at, report, certificate) \
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                &subject.key_and(proofs),
+            )?;
+        }
         Ok(saved == 1)
     }
 

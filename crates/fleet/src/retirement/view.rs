@@ -134,13 +134,36 @@ pub struct Force {
 impl Operation for Force {
     const NAME: &'static str = "retirement force";
     const KIND: Kind = Kind::Write;
-    const NEEDS: Permission = Permission::Administer;
+    /// As `device retire`, which does the same.
+    const NEEDS: Permission = Permission::Operate;
     type Answer = RetirementView;
 
     fn run(&self, cx: &mut Cx) -> Result<RetirementView, Refusal> {
         cx.sound_now()?;
         let (subject, _) = device::find(cx, self.device.as_str())?;
         let state = cx.change::<Retirement>(&subject, Command::Force { why: self.why.to_string() })?;
+        view(&subject, state)
+    }
+}
+
+/// Call off a decommission that the device was not told of, or that it did not report in time
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+}
+
+impl Operation for Cancel {
+    const NAME: &'static str = "retirement cancel";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = RetirementView;
+
+    fn run(&self, cx: &mut Cx) -> Result<RetirementView, Refusal> {
+        let (subject, _) = device::find(cx, self.device.as_str())?;
+        let state = cx.change::<Retirement>(&subject, Command::Cancel)?;
         view(&subject, state)
     }
 }
@@ -293,7 +316,10 @@ impl Spoken {
         let good = joined.ldevids.into_values().map(|ldevid| ldevid.certificate).collect::<String>();
         let certificates = format!("{}{said}{good}", state.ldevids);
         let is_its = certificates_of(&certificates).contains(&self.ldevid);
-        let counts = is_its && state.asked_at.to_string() == self.at;
+        // One that was overdue and was begun anew may have been told by the order before.
+        let orders = crate::control::wipes(cx.tx, &subject)?;
+        let is_told = orders.into_iter().chain([state.asked_at]).any(|at| at.to_string() == self.at);
+        let counts = is_its && is_told;
         match counts && serial_number.as_ref() == Some(&self.serial_number) {
             true => Ok(subject),
             false => Err(unknown()),

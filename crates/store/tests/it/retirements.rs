@@ -304,3 +304,124 @@ fn posture_names_the_devices_that_fall_short() {
         check(&mut writer, r#"{"requirement":"identified"}"#, json!({"looked_at": 1, "failing": []}));
     });
 }
+
+/// The lamp, whose certificates were revoked, is admitted and enrolled again.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Rejoin {}
+
+impl Operation for Rejoin {
+    const NAME: &'static str = "test rejoin";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = bool;
+
+    fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
+        let subject = cx.subject("main", "aa");
+        let introduction =
+            serde_json::from_value(json!({"anchor": "x", "serial_number": "aa", "key": "aa"})).expect("one");
+        let (not_before, not_after) = (Millis(0), Millis(i64::MAX));
+        let key = String::from("new");
+        let ldevid = Ldevid { key: key.clone(), not_before, not_after, certificate: String::new() };
+        for command in [
+            onboarding::Command::Introduce(introduction),
+            onboarding::Command::Admit,
+            onboarding::Command::Want { key },
+            onboarding::Command::Issue { serial: "aa".into(), ldevid },
+            onboarding::Command::Report { good: true, reason: String::new(), matched: true },
+        ] {
+            cx.change::<Onboarding>(&subject, command)?;
+        }
+        Ok(true)
+    }
+}
+
+#[test]
+fn an_order_to_wipe_does_not_outlive_the_certificate_that_it_was_given_for() {
+    for told in [false, true] {
+        on_both("an order to wipe and its certificate", |world: &World| {
+            let mut writer = world.writer();
+            let mut lamp = crate::checkins::Lamp::of(&mut writer, crate::checkins::Join::lamp());
+            lamp.settles();
+            let begin = json!({"device": "lamp", "why": "sold", "within_minutes": 40320});
+            lamp.expect("retirement begin", begin, json!({"phase": "requested"}));
+            assert!(!told || lamp.checks_in().0.wipe.is_some());
+            let revoke = json!({"device": "lamp", "why": "its key leaked"});
+            lamp.expect("onboarding revoke", revoke, json!({"admitted": false}));
+            lamp.expect("device show", json!({"device": "lamp"}), json!({"stage": "expected"}));
+            lamp.expect("retirement show", json!({"device": "lamp"}), json!({"phase": "cancelled"}));
+            lamp.expect(
+                "operation list",
+                json!({"device": "lamp"}),
+                json!({"items": [{"phase": "cancelled"}]}),
+            );
+            // A person admits it again.
+            lamp.own(Rejoin {}).expect("joined again");
+            assert!(lamp.checks_in().0.wipe.is_none(), "its first check-in tells it to wipe itself");
+            lamp.writer.sound();
+        });
+    }
+}
+
+#[test]
+fn a_device_that_comes_back_late_can_still_be_wiped() {
+    on_both("a device that comes back late", |world: &World| {
+        let mut writer = world.writer();
+        let lamp = Lamp::joins(&mut writer, "lamp");
+        let begin = r#"{"device":"lamp","why":"old","within_minutes":1}"#;
+        let overdue = |writer: &mut Writer| {
+            let at = writer.write("retirement begin", begin).expect("begun")["asked_at"].clone();
+            writer.now = writer.now.plus_seconds(61);
+            assert_eq!(run(writer, Expire {}), Ok(json!(1)));
+            shows(writer, "retirement show", "lamp", json!({"phase": "overdue"}));
+            at.as_str().expect("a time").to_owned()
+        };
+        overdue(&mut writer);
+        let cancelled = writer.write("retirement cancel", r#"{"device":"lamp"}"#).expect("called off");
+        assert_eq!(cancelled["phase"], "cancelled");
+        let first = overdue(&mut writer);
+        let begun = writer.write("retirement begin", begin).expect("it gets a new deadline");
+        assert_eq!(begun["phase"], "requested");
+        let wipe = lamp.checks_in(&mut writer).wipe.expect("the order to wipe");
+        assert_eq!(json!(wipe.at), begun["asked_at"]);
+        assert_eq!(code(&writer.write("retirement begin", begin)), "decommission-begun");
+        assert_eq!(code(&writer.write("retirement cancel", r#"{"device":"lamp"}"#)), "already-wiping");
+        // It had wiped itself by the order before.
+        let heard = run(&mut writer, HearReport { spoken: lamp.reports(&first) }).expect("heard");
+        assert_eq!(heard["phase"], "wiped");
+        writer.sound();
+    });
+}
+
+#[test]
+fn proofs_of_an_end_outlive_a_new_life() {
+    use fleet::retirement::{Retirement, rules};
+    /// A device is decommissioned, and comes back to be decommissioned again.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct TwoLives {}
+    impl Operation for TwoLives {
+        const NAME: &'static str = "test two-lives";
+        const KIND: Kind = Kind::Write;
+        const NEEDS: Permission = Permission::Operate;
+        type Answer = bool;
+
+        fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
+            let subject = cx.subject("main", "gone");
+            let begin =
+                || rules::Command::Begin { why: "old".into(), deadline: Millis(9), ldevids: String::new() };
+            let said = rules::Said { report: "aa".repeat(32), wiped: vec![], ldevid: String::new() };
+            let archive = rules::Command::Archive { certificate: "bb".repeat(32) };
+            for command in [begin(), rules::Command::Hear(said), archive, begin()] {
+                cx.change::<Retirement>(&subject, command)?;
+            }
+            Ok(true)
+        }
+    }
+    on_both("proofs of an end outlive a new life", |world: &World| {
+        let mut writer = world.writer();
+        run(&mut writer, TwoLives {}).expect("two lives");
+        for digest in ["aa", "bb"] {
+            assert!(is_held(&mut writer, &digest.repeat(32)), "{digest}: nobody holds it");
+        }
+        assert!(!is_held(&mut writer, &"cc".repeat(32)));
+    });
+}
