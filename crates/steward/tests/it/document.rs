@@ -85,6 +85,7 @@ fn every_operation_is_called_from_the_document_alone() {
         remediation-begin: "not-at-work"
         remediation-give-up: "remediation-not-running"
         retirement-begin: "not-at-work"
+        retirement-cancel: "not-decommissioned"
         retirement-export: "not-decommissioned"
         retirement-force: "not-decommissioned"
         retirement-show: "not-decommissioned"
