@@ -4,9 +4,11 @@ use crate::engine::{Batch, Body, Engine};
 use crate::limits::{POSTGRES_CONNECT_SECONDS_MAX, POSTGRES_SILENT_SECONDS_MAX};
 use bytes::BytesMut;
 use fleet::tx::{Each, Fault, FaultKind, Row, Tx, Value};
+use postgres::config::{Host, SslMode};
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, Config, Error, NoTls, Statement};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A commit waits for the disk, whatever the server's setting: `off` would answer before. Anything
@@ -27,11 +29,17 @@ impl Postgres {
     /// Reads `config`, in the words of libpq. Nothing is opened yet.
     ///
     /// # Errors
-    /// `config` is not understood.
+    /// `config` is not understood, or leads over a network without saying that it may be read there.
     pub fn new(config: &str) -> Result<Self, Fault> {
         let unclear =
             |e: Error| Fault::new(FaultKind::Unavailable, format!("the setting of PostgreSQL: {e}"));
         let mut config: Config = config.parse().map_err(unclear)?;
+        if leads_elsewhere(&config) && config.get_ssl_mode() != SslMode::Disable {
+            let detail = "the setting of PostgreSQL: its server is on another machine, and Steward speaks no TLS \
+                          with it; lead there through a tunnel, or write `sslmode=disable` if nobody else can \
+                          read that network";
+            return Err(Fault::new(FaultKind::Unavailable, detail));
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(POSTGRES_CONNECT_SECONDS_MAX));
         }
@@ -77,6 +85,19 @@ impl Engine for Postgres {
         let done = body(link);
         self.undo();
         done
+    }
+}
+
+/// Whether a server is reached over more than this machine.
+fn leads_elsewhere(config: &Config) -> bool {
+    let named = config.get_hosts().iter().any(|host| match host {
+        Host::Tcp(name) => name != "localhost" && !name.parse().is_ok_and(|it: IpAddr| it.is_loopback()),
+        Host::Unix(_) => false,
+    });
+    // Where there are addresses, the names are not asked.
+    match config.get_hostaddrs() {
+        [] => named,
+        addresses => addresses.iter().any(|address| !address.is_loopback()),
     }
 }
 

@@ -48,3 +48,22 @@ fn a_server_that_is_not_there_is_unavailable() {
     let refused = store::Store::open(settings).err().expect("refused");
     assert_eq!(refused.kind, fleet::tx::FaultKind::Unavailable, "{refused:?}");
 }
+
+#[test]
+fn nothing_goes_over_a_network_unless_the_operator_says_that_it_may() {
+    let check = |config: &str, refused: bool| {
+        let opened = Place::Postgres(config.into()).writer().map(drop);
+        let is_told = opened.err().is_some_and(|fault| fault.detail.contains("sslmode=disable"));
+        assert_eq!(is_told, refused, "{config}");
+    };
+    check("host=db.example dbname=steward", true);
+    check("host=192.0.2.1 sslmode=prefer", true);
+    check("host=db.example sslmode=require", true);
+    check("host=localhost,db.example", true);
+    check("host=localhost hostaddr=192.0.2.1", true);
+    check("host=db.example sslmode=disable", false);
+    check("host=/run/postgresql", false);
+    check("host=localhost", false);
+    check("host=127.0.0.1", false);
+    check("host=db.example hostaddr=::1", false);
+}
