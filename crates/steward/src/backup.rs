@@ -19,8 +19,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 use store::Place;
 use tar::{Archive, Builder, EntryType, Header};
@@ -85,6 +86,9 @@ struct Index {
     begun: Millis,
     /// SHA-256 by path.
     files: BTreeMap<String, String>,
+    /// Files that went while the backup was made: blobs that nobody held, which the database may still name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<String>,
 }
 
 /// Does what the words say.
@@ -123,7 +127,7 @@ fn told(done: &str, index: &Index, forgotten: Option<&str>, json: bool) -> Resul
         line(&format!("{done} {files} files, as of {begun}"))?;
         return forgotten.map_or(Ok(()), line);
     }
-    let mut said = json!({"files": files, "as_of": begun.to_string()});
+    let mut said = json!({"files": files, "as_of": begun.to_string(), "gone": index.gone});
     if let Some(forgotten) = forgotten {
         said["forgotten"] = forgotten.into();
     }
@@ -259,7 +263,11 @@ impl Copy {
         prefix.push(".database-");
         remove_abandoned(beside, &prefix)?;
         prefix.push(std::process::id().to_string());
-        let copy = Copy(beside.with_file_name(prefix));
+        let path = beside.with_file_name(prefix);
+        // Ours, and readable by nobody else: credentials' hashes go into it.
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        made.map_err(|why| failed(format!("{}: {why}", path.display())))?;
+        let copy = Copy(path);
         place.copy_to(&copy.0).map_err(unstored)?;
         Ok(copy)
     }
@@ -306,7 +314,10 @@ impl Packer {
         let why = |why: std::io::Error| failed(format!("{}: {why}", path.display()));
         let file = match File::open(path) {
             // A blob that nobody refers to any more was swept meanwhile.
-            Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(gone) if gone.kind() == ErrorKind::NotFound => {
+                self.index.gone.push(name.into());
+                return Ok(());
+            }
             opened => opened.map_err(why)?,
         };
         let size = file.metadata().map_err(why)?.len();
@@ -436,4 +447,38 @@ fn digest(from: &mut dyn Read, to: &mut dyn Write) -> Result<String, Failure> {
     let mut hashed = Hashed { inner: from, hash: Sha256::new() };
     std::io::copy(&mut hashed, to).map_err(unwritten)?;
     Ok(hex(&hashed.hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Copy, Index, Packer};
+    use io::files::PendingFile;
+    use std::path::Path;
+    use store::Place;
+    use tar::Builder;
+
+    #[test]
+    fn a_copy_is_made_in_a_new_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::Sqlite(folder.path().join("state.db"));
+        drop(place.writer().expect("a database"));
+        let beside = folder.path().join("hub.backup");
+        let planted = folder.path().join(format!("hub.backup.database-{}", std::process::id()));
+        std::fs::write(&planted, "").expect("written");
+        assert!(Copy::of(&place, &beside).is_err(), "somebody else's file");
+        std::fs::remove_file(&planted).expect("removed");
+        let copy = Copy::of(&place, &beside).expect("a copy");
+        assert!(copy.0.metadata().expect("a file").len() > 0);
+        drop(copy);
+        assert!(!planted.exists());
+    }
+
+    #[test]
+    fn what_went_meanwhile_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = PendingFile::create(&folder.path().join("hub.backup"), 0o600).expect("a file");
+        let mut packer = Packer { tar: Builder::new(file), index: Index::default() };
+        packer.file("blobs/ab", Path::new("/nowhere/ab")).expect("it went");
+        assert_eq!(packer.finish().expect("whole").gone, ["blobs/ab"]);
+    }
 }
