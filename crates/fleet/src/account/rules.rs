@@ -242,6 +242,7 @@ mod hex_digest {
     use crate::audit::view::hex;
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
+    use wire::digest::from_hex;
 
     pub fn serialize<S: Serializer>(hash: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&hex(hash))
@@ -249,13 +250,6 @@ mod hex_digest {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
         let text = String::deserialize(from)?;
-        let mut hash = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(D::Error::custom("64 hexadecimal digits are expected"));
-        }
-        for (i, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(D::Error::custom)?;
-        }
-        Ok(hash)
+        from_hex(&text).ok_or_else(|| D::Error::custom("64 lower-case hexadecimal digits are expected"))
     }
 }
