@@ -137,6 +137,11 @@ impl DeviceFolder {
         write_atomic(&self.0.join(name), certificate.to_pem().as_bytes(), 0o600).map_err(failed)
     }
 
+    /// Whether it was told to wipe itself: what is gone from it then does not come back.
+    pub fn was_told_to_wipe(&self) -> bool {
+        self.0.join("wipe.json").exists()
+    }
+
     /// The identity in the domain and its key.
     ///
     /// # Errors

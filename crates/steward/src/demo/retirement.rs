@@ -36,7 +36,7 @@ fn proofs(scene: &Scene) -> Result<PathBuf, Failure> {
 /// is gone.
 fn steal(scene: &Scene) -> Result<(), Failure> {
     let device = scene.device_folder(&scene.plan.list()[scene.plan.retired()])?;
-    let (copy, is_gone) = (proofs(scene)?.join(STOLEN), device.path().join("wipe.json").exists());
+    let (copy, is_gone) = (proofs(scene)?.join(STOLEN), device.was_told_to_wipe());
     if is_gone || copy.exists() {
         return Ok(());
     }

@@ -74,7 +74,7 @@ async fn publish(scene: &mut Scene, version: &str) -> Result<Json, Failure> {
     published(&releases).ok_or_else(|| failed(format!("{version} was not published")))
 }
 
-/// The factory lays 1.0 into every device that has no firmware.
+/// The factory lays 1.0 into every device that has no firmware yet.
 ///
 /// # Errors
 /// [`Failure`], as the hub or the disk says it.
@@ -84,7 +84,7 @@ pub async fn lay_all(scene: &mut Scene) -> Result<(), Failure> {
     let device = device(scene)?;
     for planned in scene.plan.list() {
         let folder = scene.device_folder(&planned)?;
-        if !folder.path().join("slots/state").exists() {
+        if !folder.path().join("slots/state").exists() && !folder.was_told_to_wipe() {
             lay(folder.path(), &device, &envelope, &image("1.0")).map_err(failed)?;
         }
     }
