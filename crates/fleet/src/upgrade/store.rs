@@ -288,7 +288,8 @@ pub fn rollout_devices(
     )
 }
 
-/// The places of a device in rollouts of which something may still come.
+/// The places of a device in rollouts of which something may still come. Those in open rollouts come first, and
+/// there is room for all of them; of the closed ones the newest fill what is left.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -300,7 +301,8 @@ pub fn seats(tx: &mut dyn Tx, device: &Subject) -> Result<Vec<Seat>, Fault> {
          ON r.organisation = m.organisation AND r.rollout = m.rollout LEFT JOIN rollout_told t \
          ON t.organisation = m.organisation AND t.rollout = m.rollout AND t.device = m.device \
          WHERE m.organisation = $1 AND m.device = $2 AND (m.outcome IN ('waiting', 'offered') \
-         OR (m.outcome = 'silent' AND r.phase IN ('running', 'paused'))) ORDER BY r.rollout LIMIT $3",
+         OR (m.outcome = 'silent' AND r.phase IN ('running', 'paused'))) \
+         ORDER BY CASE WHEN r.phase IN ('running', 'paused') THEN 0 ELSE 1 END, r.began_at DESC, r.rollout LIMIT $3",
         &[
             device.organisation.as_str().into(),
             device.id.as_str().into(),

@@ -210,3 +210,21 @@ fn the_image_of_a_release_stays() {
         assert_eq!(swept["digests"], json!(["ee".repeat(32)]));
     });
 }
+
+/// A device that never said how earlier, called off rollouts went is still offered the next one.
+#[test]
+fn rollouts_that_were_called_off_hide_no_other() {
+    on_both("rollouts::called_off", |world| {
+        let mut writer = prepared(world);
+        for n in 0..16 {
+            let rollout = format!("a{n:02}");
+            let start = json!({"name": rollout, "release": "new", "devices": "lamp-0", "waves": "rest"});
+            write(&mut writer, "rollout start", start);
+            assert!(checks_in(&mut writer, 0, 1, false).0, "offered in {rollout}");
+            write(&mut writer, "rollout cancel", json!({"rollout": rollout}));
+        }
+        let start = json!({"name": "z", "release": "new", "devices": "lamp-0", "waves": "rest"});
+        write(&mut writer, "rollout start", start);
+        assert!(checks_in(&mut writer, 0, 1, false).0, "it is offered the release in the only open rollout");
+    });
+}
