@@ -108,10 +108,10 @@ impl Blobs {
         let (file, bytes, part) = opened.await.map_err(fault)?.map_err(fault)?;
         let accept = [(header::ACCEPT_RANGES, "bytes"), (header::CONTENT_TYPE, "application/octet-stream")];
         Ok(match part {
-            Part::Whole => (accept, Body::new(FileBody::new(file, bytes))).into_response(),
+            Part::Whole => (accept, Body::new(FileBody::new(file, bytes, ()))).into_response(),
             Part::From(first, count) => {
                 let range = format!("bytes {first}-{}/{bytes}", first + count - 1);
-                let body = Body::new(FileBody::new(file, count));
+                let body = Body::new(FileBody::new(file, count, ()));
                 (StatusCode::PARTIAL_CONTENT, accept, [(header::CONTENT_RANGE, range)], body).into_response()
             }
             Part::Beyond => {

@@ -2,15 +2,18 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::Read;
+use std::future::Future;
+use std::io::{ErrorKind, Read};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::task::JoinHandle;
 
 use crate::limits::{BODY_CHUNK_BYTES_MAX, BODY_DRAIN_BYTES_MAX, OVERLONG_BODY_BYTES_MAX};
 
@@ -114,40 +117,34 @@ where
     tokio::time::timeout(within, pieces).await.unwrap_or(Err(BodyError::TimedOut(within)))
 }
 
-/// A body whose bytes are read from a file as the peer takes them.
+/// A body whose bytes are read from a file as the peer takes them: a thread that may block is used for one piece
+/// and let go, so a peer that takes nothing keeps none from others.
 #[derive(Debug)]
-pub struct FileBody {
-    pieces: Receiver<std::io::Result<Bytes>>,
+pub struct FileBody<P> {
+    file: Arc<File>,
     left: u64,
+    reading: Option<JoinHandle<std::io::Result<Bytes>>>,
+    /// Given back when the body is gone.
+    _place: P,
 }
 
-impl FileBody {
-    /// The next `bytes` bytes of `file`, read on a thread that may block.
+impl<P> FileBody<P> {
+    /// The next `bytes` bytes of `file`. `place` is kept as long as the body is.
     #[must_use]
-    pub fn new(file: File, bytes: u64) -> Self {
-        let (to, pieces) = channel(1);
-        tokio::task::spawn_blocking(move || read_pieces(file.take(bytes), &to));
-        FileBody { pieces, left: bytes }
+    pub fn new(file: File, bytes: u64, place: P) -> Self {
+        FileBody { file: Arc::new(file), left: bytes, reading: None, _place: place }
     }
 }
 
-fn read_pieces(mut file: impl Read, to: &Sender<std::io::Result<Bytes>>) {
-    loop {
-        let mut piece = vec![0; BODY_CHUNK_BYTES_MAX];
-        let read = file.read(&mut piece).map(|bytes| {
-            piece.truncate(bytes);
-            Bytes::from(piece)
-        });
-        let more = read.as_ref().is_ok_and(|piece| !piece.is_empty());
-        let ended = read.as_ref().is_ok_and(Bytes::is_empty);
-        // A peer that has gone takes nothing more.
-        if ended || to.blocking_send(read).is_err() || !more {
-            return;
-        }
-    }
+fn read_piece(mut file: &File, left: u64) -> std::io::Result<Bytes> {
+    let bytes = usize::try_from(left).unwrap_or(usize::MAX).min(BODY_CHUNK_BYTES_MAX);
+    let mut piece = vec![0; bytes];
+    let read = file.read(&mut piece)?;
+    piece.truncate(read);
+    Ok(piece.into())
 }
 
-impl Body for FileBody {
+impl<P: Unpin> Body for FileBody<P> {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -155,11 +152,27 @@ impl Body for FileBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        let piece = ready!(self.pieces.poll_recv(cx));
-        if let Some(Ok(bytes)) = &piece {
-            self.left = self.left.saturating_sub(bytes.len() as u64);
+        let this = &mut *self;
+        if this.left == 0 {
+            return Poll::Ready(None);
         }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+        let reading = this.reading.get_or_insert_with(|| {
+            let (file, left) = (this.file.clone(), this.left);
+            tokio::task::spawn_blocking(move || read_piece(&file, left))
+        });
+        let piece = ready!(Pin::new(reading).poll(cx)).unwrap_or_else(|lost| Err(lost.into()));
+        this.reading = None;
+        match &piece {
+            // A file that is shorter than it was: what was announced cannot be kept.
+            Ok(bytes) if bytes.is_empty() => return Poll::Ready(Some(Err(ErrorKind::UnexpectedEof.into()))),
+            Ok(bytes) => this.left -= bytes.len() as u64,
+            Err(_) => {}
+        }
+        Poll::Ready(Some(piece.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {

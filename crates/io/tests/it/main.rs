@@ -4,5 +4,6 @@ mod files;
 mod http;
 mod key;
 mod served;
+mod starved;
 mod support;
 mod tls;
