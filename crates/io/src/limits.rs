@@ -7,6 +7,10 @@ pub const KEY_FILE_BYTES_MAX: usize = 16 * 1024;
 /// it, about 30 kB.
 pub const CONNECTIONS_MAX: usize = 16 * 1024;
 
+/// Those of them from one address, or one /64 of IPv6. A site's devices may share an address; a quarter leaves
+/// room for others.
+pub const ADDRESS_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 4;
+
 /// Handshakes that one listener works on at once, counted from the whole ClientHello.
 pub const HANDSHAKES_MAX: usize = 512;
 

@@ -8,6 +8,7 @@ mod error;
 pub mod events;
 pub mod fixed;
 pub mod server;
+pub mod shares;
 pub mod url;
 
 pub use hyper::{HeaderMap, Method, StatusCode, header};

@@ -23,14 +23,16 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::http::shares::{Shares, network};
 use crate::limits::{
-    ACCEPT_PAUSE_MILLIS_MAX, CONNECTIONS_MAX, DRAIN_SECONDS_MAX, HANDSHAKE_SECONDS_MAX, HANDSHAKES_MAX,
-    HEADER_BYTES_MAX, HEADER_SECONDS_MAX, HEADERS_MAX, STALL_SECONDS_MAX,
+    ACCEPT_PAUSE_MILLIS_MAX, ADDRESS_CONNECTIONS_MAX, CONNECTIONS_MAX, DRAIN_SECONDS_MAX,
+    HANDSHAKE_SECONDS_MAX, HANDSHAKES_MAX, HEADER_BYTES_MAX, HEADER_SECONDS_MAX, HEADERS_MAX,
+    STALL_SECONDS_MAX,
 };
 
 /// What one listener spends on its peers. The default is the constants of [`crate::limits`].
@@ -38,6 +40,8 @@ use crate::limits::{
 pub struct ServerLimits {
     /// Connections at once; more wait in the kernel's queue.
     pub connections_max: usize,
+    /// Those of them from one address, or one /64 of IPv6; more are closed at once.
+    pub address_connections_max: usize,
     /// TLS handshakes at once, counted from the whole ClientHello.
     pub handshakes_max: usize,
     /// From the accepted connection to the end of its handshake.
@@ -55,6 +59,7 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections_max: CONNECTIONS_MAX,
+            address_connections_max: ADDRESS_CONNECTIONS_MAX,
             handshakes_max: HANDSHAKES_MAX,
             handshake: Duration::from_secs(HANDSHAKE_SECONDS_MAX),
             header: Duration::from_secs(HEADER_SECONDS_MAX),
@@ -92,6 +97,17 @@ impl Closer {
         self.0.send_replace(true);
     }
 
+    /// Ends the connection `within` this time, unless the answer is dropped before.
+    #[must_use]
+    pub fn close_within(&self, within: Duration) -> ClosesLater {
+        let closer = self.clone();
+        let closing = tokio::spawn(async move {
+            tokio::time::sleep(within).await;
+            closer.close();
+        });
+        ClosesLater(closing.abort_handle())
+    }
+
     fn is_closing(&self) -> bool {
         *self.0.borrow()
     }
@@ -111,6 +127,16 @@ impl Closer {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.0.is_closed()
+    }
+}
+
+/// A connection that is ended later, unless this is dropped before.
+#[derive(Debug)]
+pub struct ClosesLater(AbortHandle);
+
+impl Drop for ClosesLater {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -136,6 +162,7 @@ pub async fn serve<S, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let connections = Arc::new(Semaphore::new(limits.connections_max));
+    let shares = Shares::new(limits.connections_max, limits.address_connections_max);
     let (stop, stopping) = watch::channel(false);
     let drain = limits.drain;
     let door = Arc::new(Door { tls, handshakes: Semaphore::new(limits.handshakes_max), limits, stopping });
@@ -146,10 +173,14 @@ pub async fn serve<S, B>(
             () = &mut shutdown => break,
             Some(ended) = tasks.join_next() => report(ended),
             (stream, address, permit) = accept(&listener, &connections) => {
+                let Ok(share) = shares.take(network(address.ip())) else {
+                    tracing::debug!(%address, "closed: its address has as many connections as one may have");
+                    continue;
+                };
                 let (door, service) = (door.clone(), service.clone());
                 tasks.spawn(async move {
                     door.connection(stream, address, service).await;
-                    drop(permit);
+                    drop((share, permit));
                 });
             }
         }

@@ -151,6 +151,30 @@ async fn connections_are_bounded() {
 }
 
 #[tokio::test]
+async fn one_address_takes_no_more_than_its_share() {
+    let limits = ServerLimits { address_connections_max: 2, ..ServerLimits::default() };
+    let (_pki, served, dialer) = served(limits).await;
+    let first = Connection::open(&dialer, &served.url("/")).await.expect("open");
+    // Without a word it counts as well.
+    let silent = TcpStream::connect(served.address).await.expect("open");
+    let error = Connection::open(&dialer, &served.url("/")).await.expect_err("closed at once");
+    assert!(!matches!(error.failure, Failure::TimedOut { .. }), "{error}");
+    // Another address of this machine is somebody else.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.2:0".parse().expect("an address")).expect("bound");
+    let mut other = socket.connect(served.address).await.expect("open");
+    let mut byte = [0];
+    assert!(timeout(SHORT, other.read(&mut byte)).await.is_err(), "it is kept");
+    drop((first, silent));
+    let again = async {
+        while Connection::open(&dialer, &served.url("/")).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, again).await.expect("its places are free again");
+}
+
+#[tokio::test]
 async fn a_connection_is_ended_from_elsewhere() {
     let (_pki, served, dialer) = served(ServerLimits::default()).await;
     let open = async || Connection::open(&dialer, &served.url("/")).await.expect("open");
@@ -186,6 +210,15 @@ async fn a_connection_is_ended_from_elsewhere() {
         served.peer(4).await.closer.close();
     });
     closed(answer.expect_err("no whole answer"));
+
+    // Later, unless it was thought better of.
+    let mut idle = open().await;
+    idle.send(&Request::get(served.url("/chain"))).await.expect("answered");
+    let peer = served.peer(5).await;
+    drop(peer.closer.close_within(Duration::ZERO));
+    idle.send(&Request::get(served.url("/chain"))).await.expect("answered");
+    let _later = peer.closer.close_within(SHORT);
+    timeout(PATIENCE, peer.closer.over()).await.expect("over");
 }
 
 #[tokio::test]
