@@ -3,17 +3,19 @@
 use crate::Shared;
 use crate::api::{JSON, bearer, blob_path};
 use crate::desk::Desk;
+use crate::downloads::Download;
 use crate::headers::text;
 use crate::limits::{
     BLOB_BYTES_MAX, BLOB_OWN_PUTS_MAX, BLOB_SECONDS_MAX, BLOB_UPLOADS_MAX, BLOB_WAITING_CHUNKS_MAX,
 };
 use crate::problem::Problem;
-use axum::Router;
+use crate::who::stranger;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use fleet::audit::view::hex;
 use fleet::blob::view::{Find, Keep, Sweep, Swept};
@@ -25,6 +27,7 @@ use fleet::tx::{Fault, FaultKind};
 use io::blobs::{BlobError, BlobFolder, Incoming};
 use io::files::FileError;
 use io::http::body::{FileBody, hand_on};
+use io::http::server::Peer as Connection;
 use std::io::{Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +96,7 @@ impl Blobs {
         session: &Session,
         digest: Digest,
         headers: &HeaderMap,
+        download: Download,
     ) -> Result<Response, Problem> {
         self.0.desk.own(session, Find { digest: digest.clone() }).await?;
         let folder = self.0.folder.clone();
@@ -108,10 +112,10 @@ impl Blobs {
         let (file, bytes, part) = opened.await.map_err(fault)?.map_err(fault)?;
         let accept = [(header::ACCEPT_RANGES, "bytes"), (header::CONTENT_TYPE, "application/octet-stream")];
         Ok(match part {
-            Part::Whole => (accept, Body::new(FileBody::new(file, bytes, ()))).into_response(),
+            Part::Whole => (accept, Body::new(FileBody::new(file, bytes, download))).into_response(),
             Part::From(first, count) => {
                 let range = format!("bytes {first}-{}/{bytes}", first + count - 1);
-                let body = Body::new(FileBody::new(file, count, ()));
+                let body = Body::new(FileBody::new(file, count, download));
                 (StatusCode::PARTIAL_CONTENT, accept, [(header::CONTENT_RANGE, range)], body).into_response()
             }
             Part::Beyond => {
@@ -255,10 +259,12 @@ async fn store(
 async fn fetch(
     State(shared): State<Arc<Shared>>,
     Path(named): Path<String>,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let session = shared.desk.session(bearer(&headers)?).await?;
-    shared.blobs.serve(&session, digest(&named)?, &headers).await
+    let download = shared.downloads.begin(stranger(connection.address.ip()), &connection.closer)?;
+    shared.blobs.serve(&session, digest(&named)?, &headers, download).await
 }
 
 /// The part of a file that was asked for: where it begins, and how many bytes it has.

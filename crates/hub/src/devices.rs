@@ -2,10 +2,12 @@
 use crate::budget::SharedBudget;
 use crate::checkin::CheckIns;
 use crate::desk::Desk;
+use crate::downloads::Downloads;
 use crate::gates::{Gates, Told};
 use crate::headers::text;
-use crate::limits::BODY_SECONDS_MAX;
+use crate::limits::{BODY_SECONDS_MAX, DEVICE_IMAGE_REQUESTS_MAX, DEVICE_REQUESTS_MAX};
 use crate::signers::{Signers, response};
+use crate::who::{Who, who};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -40,6 +42,8 @@ pub struct Devices {
     check_ins: Arc<CheckIns>,
     gates: Arc<Gates>,
     budget: SharedBudget,
+    image_budget: SharedBudget,
+    downloads: Downloads,
 }
 
 impl Devices {
@@ -51,7 +55,16 @@ impl Devices {
         check_ins: Arc<CheckIns>,
         gates: Arc<Gates>,
     ) -> Self {
-        Devices { desk, signers, connections, check_ins, gates, budget: SharedBudget::default() }
+        Devices {
+            desk,
+            signers,
+            connections,
+            check_ins,
+            gates,
+            budget: SharedBudget::new(DEVICE_REQUESTS_MAX),
+            image_budget: SharedBudget::new(DEVICE_IMAGE_REQUESTS_MAX),
+            downloads: Downloads::default(),
+        }
     }
 
     /// Everything the listener answers.
@@ -65,7 +78,8 @@ impl Devices {
             self.connections.add(&hex(leaf.serial()), &connection.closer);
         }
         let peer = self.judge(connection).await?;
-        if (request.method() == Method::POST || matches!(peer, Peer::Ahead { .. })) && !self.may_ask(&peer) {
+        let who = who(&peer, connection.address.ip());
+        if !self.may_ask(who, &request, &peer) {
             return Ok(response(Answer::too_often()));
         }
         let session = self.session(&peer);
@@ -85,7 +99,7 @@ impl Devices {
             return Ok(named(told));
         }
         if let Some(image) = request.path.strip_prefix(BLOBS_PATH) {
-            return self.image(&session, &request.peer, image, &headers).await;
+            return self.image(&session, &request.peer, image, &headers, (who, connection)).await;
         }
         if request.path == LAST_REPORT_PATH {
             let (serial_number, step) = retirement::door::open(request)?;
@@ -108,6 +122,7 @@ impl Devices {
         peer: &Peer,
         image: &str,
         headers: &HeaderMap,
+        (who, connection): (Who, &Connection),
     ) -> Result<Response, Refusal> {
         let Peer::Device { proof: Proof::Ldevid { serial }, .. } = peer else {
             let detail = "an image is fetched with the identity that the device got here";
@@ -118,7 +133,9 @@ impl Devices {
         let call = MayFetch { serial: serial.clone(), image: image.clone() };
         match answered(self.desk.own(session, call).await)? {
             true => {
-                self.signers.blobs.serve(session, image, headers).await.map_err(|problem| problem.refusal)
+                let download = self.downloads.begin(who, &connection.closer)?;
+                let served = self.signers.blobs.serve(session, image, headers, download).await;
+                served.map_err(|problem| problem.refusal)
             }
             false => Err(unknown()),
         }
@@ -134,9 +151,13 @@ impl Devices {
         Ok(answer.map_or(Ok(Peer::Device { proof, certificate }), Err))
     }
 
-    /// Whether a device has not used up its requests: what it asks may cost an entry of the journal.
-    fn may_ask(&self, peer: &Peer) -> bool {
-        peer.certificate().is_none_or(|certificate| self.budget.may_ask(certificate.public_key()))
+    /// Whether the peer has not used up its requests: what it asks may cost an entry of the journal, or a piece
+    /// of an image.
+    fn may_ask(&self, who: Who, request: &Request, peer: &Peer) -> bool {
+        if request.method() == Method::POST || matches!(peer, Peer::Ahead { .. }) {
+            return self.budget.may_ask(who);
+        }
+        !request.uri().path().starts_with(BLOBS_PATH) || self.image_budget.may_ask(who)
     }
 
     fn session(&self, peer: &Peer) -> Session {

@@ -9,6 +9,7 @@ mod budget;
 mod checkin;
 pub mod desk;
 mod devices;
+mod downloads;
 pub mod fetch;
 pub mod folder;
 mod gates;
@@ -23,6 +24,7 @@ mod published;
 mod releases;
 mod signers;
 pub mod start;
+mod who;
 mod work;
 mod workers;
 
@@ -35,6 +37,7 @@ use budget::SharedBudget;
 use checkin::CheckIns;
 use desk::Desk;
 use devices::{Connections, Devices};
+use downloads::Downloads;
 use fetch::Fetcher;
 use fleet::room::Env;
 use fleet::text::{Label, Slug};
@@ -45,7 +48,7 @@ use gates::Gates;
 use io::http::server::{ServerLimits, serve};
 use io::tls::TlsConfigError;
 use io::tls::server::{devices_config, people_config};
-use limits::CHECK_IN_SECONDS_MAX;
+use limits::{CHECK_IN_SECONDS_MAX, DEVICE_REQUESTS_MAX};
 use pages::Changes;
 use signers::Signers;
 use std::collections::BTreeMap;
@@ -149,6 +152,8 @@ pub struct Shared {
     check_ins: Arc<CheckIns>,
     gates: Arc<Gates>,
     changes: Changes,
+    /// What is on its way to people, programs and strangers.
+    downloads: Downloads,
     /// Devices that registrars ask vouchers for.
     pledges: SharedBudget,
 }
@@ -353,12 +358,13 @@ impl Bound {
             // The sender is kept until both listeners ended.
             let _ = stopping.wait_for(|stop| *stop).await;
         };
-        let limits = ServerLimits::default;
+        let (people_limits, devices_limits) =
+            (limits_at(self.people.address), limits_at(self.devices.address));
         tokio::join!(
             serve(
                 self.people.listener,
                 people_tls,
-                limits(),
+                people_limits,
                 router(Shared {
                     desk: desk.clone(),
                     requests: AtomicU64::new(0),
@@ -367,11 +373,12 @@ impl Bound {
                     check_ins: check_ins.clone(),
                     gates: gates.clone(),
                     changes: changes.clone(),
-                    pledges: SharedBudget::default(),
+                    downloads: Downloads::default(),
+                    pledges: SharedBudget::new(DEVICE_REQUESTS_MAX),
                 }),
                 stopped(stopping.clone())
             ),
-            serve(self.devices.listener, devices_tls, limits(), doors.router(), stopped(stopping)),
+            serve(self.devices.listener, devices_tls, devices_limits, doors.router(), stopped(stopping)),
             async {
                 shutdown.await;
                 changes.end();
@@ -393,6 +400,15 @@ impl Bound {
         }
         last_checkpoint(&desk, signer.as_ref(), &organisation).await;
         Ok(())
+    }
+}
+
+/// What the listener at `address` spends. One that only this machine reaches knows no addresses apart.
+fn limits_at(address: SocketAddr) -> ServerLimits {
+    let limits = ServerLimits::default();
+    match address.ip().is_loopback() {
+        true => ServerLimits { address_connections_max: limits.connections_max, ..limits },
+        false => limits,
     }
 }
 

@@ -30,6 +30,12 @@ pub const LONG_READS_MAX: usize = 1;
 pub const BLOB_SECONDS_MAX: u64 = 600;
 /// Pieces of a blob that wait for the disk.
 pub const BLOB_WAITING_CHUNKS_MAX: usize = 4;
+/// Blobs that a listener is sending at once. Each costs a file descriptor and a piece of the file in memory.
+pub const DOWNLOADS_MAX: usize = 1024;
+/// Those of them to one device, or to one network of people and programs.
+pub const PEER_DOWNLOADS_MAX: usize = 16;
+/// From the request for a blob to its last byte.
+pub const DOWNLOAD_SECONDS_MAX: u64 = 3_600;
 /// How long a check-in is held that has nothing to tell: below what routers with NAT forget.
 pub const CHECK_IN_SECONDS_MAX: u64 = 25;
 /// Check-ins that are held at once.
@@ -48,5 +54,8 @@ pub const WAITING_EVENTS_MAX: usize = 1;
 pub const DESCRIPTION_FETCHES_MAX: usize = 8;
 /// Requests of a device that may cost an entry of the journal, in a row; one comes back each second.
 pub const DEVICE_REQUESTS_MAX: u32 = 60;
+/// Requests of a device for pieces of an image, in a row; one comes back each second. Our agent asks for the
+/// largest image in 64 pieces.
+pub const DEVICE_IMAGE_REQUESTS_MAX: u32 = 256;
 /// Devices whose requests are counted; they are forgotten when they have all of them again.
 pub const BUDGETED_DEVICES_MAX: usize = 100_000;

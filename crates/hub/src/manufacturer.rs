@@ -51,7 +51,7 @@ async fn masa(
     };
     let now = Millis(io::clock::now_millis());
     let step = voucher_door::open(request, &shared.factory.authority.certificate, now, |idevid| {
-        shared.pledges.may_ask(idevid)
+        shared.pledges.may_ask(idevid.fingerprint())
     });
     let session = Session::of_hub("masa", shared.factory.organisation.clone());
     response(shared.factory.drive(&shared.desk, step, &session).await)

@@ -12,11 +12,12 @@ use crate::Shared;
 use crate::desk::Desk;
 use crate::problem::Problem;
 use crate::signers::Signers;
+use crate::who::stranger;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use fleet::audit::rules::Link;
 use fleet::door::{Step, answered};
 use fleet::permission::Session;
@@ -30,6 +31,7 @@ use fleet::time::Millis;
 use fleet::upgrade::release::{Release, door, view as release};
 use fleet::upgrade::store::rollouts_late;
 use fleet::upgrade::view::Expire;
+use io::http::server::Peer as Connection;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +100,7 @@ async fn list(shared: &Shared, product: Slug) -> Result<Value, Refusal> {
 async fn image(
     State(shared): State<Arc<Shared>>,
     Path((product, image)): Path<(String, String)>,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let image: Digest = image.parse().map_err(|_| unknown())?;
@@ -107,7 +110,10 @@ async fn image(
         .look(move |tx, _| Ok(store::release_of_image(tx, &organisation, &product, &wanted)?))
         .await?;
     match known {
-        true => shared.blobs.serve(&session(&shared), image, &headers).await,
+        true => {
+            let download = shared.downloads.begin(stranger(connection.address.ip()), &connection.closer)?;
+            shared.blobs.serve(&session(&shared), image, &headers, download).await
+        }
         false => Err(unknown().into()),
     }
 }

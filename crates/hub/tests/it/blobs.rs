@@ -143,3 +143,34 @@ fn slow_uploads_keep_nobody_else_waiting() {
     }
     assert_eq!(curl(&hub, &operator, ABC, None), ("200".into(), b"abc".to_vec()));
 }
+
+#[test]
+fn slow_downloads_are_bounded_for_each_peer() {
+    if !have("blobs::slow_downloads", &["curl"]) {
+        return;
+    }
+    let hub = Running::start();
+    let viewer = token(&hub, "vera", "view");
+    // More than the buffers of both ends take.
+    let digest = hub.put(&vec![0; 32 * 1024 * 1024]);
+    let (url, bearer) =
+        (format!("https://{}/api/v1/blobs/{digest}", hub.people), format!("Authorization: Bearer {viewer}"));
+    let slow = |n: usize| {
+        let (mut curl, taken) = (Command::new("curl"), format!("taken-{n}"));
+        curl.current_dir(hub.folder.path()).args(["--silent", "--cacert", "hub/ca.pem", "--header", &bearer]);
+        curl.args(["--limit-rate", "1k", "--no-buffer", "--output", &taken, &url]).spawn().expect("curl")
+    };
+    let mut downloads: Vec<Child> = (0..hub::limits::PEER_DOWNLOADS_MAX).map(slow).collect();
+    let begun = |n| std::fs::metadata(hub.path(&format!("taken-{n}"))).is_ok_and(|it| it.len() > 0);
+    hub.until("all downloads", || (0..downloads.len()).all(begun));
+    let (status, answer) = curl(&hub, &viewer, &digest, None);
+    assert_eq!((status.as_str(), code(&answer).as_str()), ("503", "busy"), "one more is refused");
+    let mut first = downloads.remove(0);
+    first.kill().expect("it ran");
+    first.wait().expect("a child");
+    hub.until("its place", || curl(&hub, &viewer, &digest, None).0 == "200");
+    for mut download in downloads {
+        download.kill().expect("it ran");
+        download.wait().expect("a child");
+    }
+}
