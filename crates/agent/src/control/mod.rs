@@ -38,4 +38,4 @@ mod wipe;
 pub use member::Member;
 pub use memory::{Memory, MemoryRefused, Trial};
 pub use message::{Change, Document, FirmwareOrder, Held, Input, Output, Trouble};
-pub use wipe::{Left, Step, is_told, next};
+pub use wipe::{Left, Step, is_refused, is_told, next};

@@ -47,10 +47,15 @@ pub fn next(left: &Left) -> Step {
     }
 }
 
-/// Whether telling is over: it was heard, or refused (a status from 400 to 499) so often that nobody wants
-/// it.
+/// Whether a status says that the report is not wanted. Too slow and too often (408 and 429) pass by
+/// themselves, as for every other question of a device.
+pub fn is_refused(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 408 | 429)
+}
+
+/// Whether telling is over: it was heard, or refused so often that nobody wants it.
 pub fn is_told(status: u16, refusals: u32) -> bool {
-    status == 200 || (400..500).contains(&status) && refusals >= REFUSALS_MAX
+    status == 200 || is_refused(status) && refusals >= REFUSALS_MAX
 }
 
 #[cfg(test)]
@@ -83,5 +88,11 @@ mod tests {
         check(409, REFUSALS_MAX, true);
         check(503, REFUSALS_MAX, false);
         check(202, REFUSALS_MAX, false);
+        check(408, REFUSALS_MAX, false);
+        check(429, REFUSALS_MAX, false);
+        let check = |status, expect| assert_eq!(is_refused(status), expect, "{status}");
+        check(404, true);
+        check(429, false);
+        check(503, false);
     }
 }

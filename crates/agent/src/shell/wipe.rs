@@ -5,7 +5,7 @@
 use super::folder::{Disk, FolderError, list, optional};
 use super::line::Line;
 use super::{AgentError, Clock, Settings, blocking, show};
-use crate::control::{Left, Step, is_told, next};
+use crate::control::{Left, Step, is_refused, is_told, next};
 use crate::machine::{Input, Request, Stage, Timers, Trust};
 use crate::upgrade::Order;
 use io::FileKey;
@@ -107,7 +107,7 @@ async fn tell(mut line: Line, timers: Timers, clock: Clock, report: &[u8], ancho
         }
         failures = failures.saturating_add(1);
         if let Input::Answered(answer) = &heard {
-            refusals += u32::from((400..500).contains(&answer.status));
+            refusals += u32::from(is_refused(answer.status));
             if is_told(answer.status, refusals) {
                 return;
             }
