@@ -63,7 +63,7 @@ pub enum Outcome {
     Try(Slot),
     /// It was refused, or did not get here.
     NotTaken(FirmwareNotKept),
-    /// It runs already, or it was tried before and failed: nothing new is to be told.
+    /// It runs already, or it was tried before and failed, and that was told last: nothing new is to be told.
     Known,
 }
 
@@ -164,8 +164,11 @@ impl Install {
     ) -> Result<(Self, Output), Outcome> {
         let authentic = device.authenticate(envelope).map_err(|why| Outcome::NotTaken(refused(&why)))?;
         let runs_it = runs.is_some_and(|runs| runs.manifest == authentic.digest);
-        if !anew && (runs_it || record.failed.contains(&authentic.digest)) {
+        if !anew && runs_it {
             return Err(Outcome::Known);
+        }
+        if !anew && record.failed.contains(&authentic.digest) {
+            return Err(tried_before(record, &authentic));
         }
         let slot = runs.map(|runs| runs.slot).or(record.confirmed.map(|(slot, _)| slot));
         let slot = slot.map_or(Slot::A, Slot::other);
@@ -277,6 +280,16 @@ impl Install {
         let which = (self.authentic.manifest.sequence_number, self.authentic.digest);
         not_kept(Some(which), Reason::OperationFailed, why)
     }
+}
+
+/// A firmware that was not healthy: its end was told, or has to be told again because another one was since.
+fn tried_before(record: &Record, authentic: &Authentic) -> Outcome {
+    if record.not_kept.as_ref().is_some_and(|told| told.manifest == Some(authentic.digest)) {
+        return Outcome::Known;
+    }
+    let which = (authentic.manifest.sequence_number, authentic.digest);
+    let why = "it was tried before and was not healthy";
+    Outcome::NotTaken(FirmwareNotKept { tried: true, ..not_kept(Some(which), Reason::OperationFailed, why) })
 }
 
 /// What is to be fetched, if its size is known and bounded and its digest is known.

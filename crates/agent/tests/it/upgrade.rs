@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wire::control::BLOBS_PATH;
-use wire::control::FirmwareReport;
+use wire::control::{FirmwareNotKept, FirmwareReport};
 use wire::digest::sha256;
 use wire::suit::{ComponentId, Release, Uuid};
 
@@ -212,8 +212,15 @@ async fn one_that_is_not_healthy_is_taken_back() {
         );
         // It is remembered, and not tried again.
         let source = Payload::of(b"");
-        let report = run(folder.path(), settings(), Some(offer), source.clone(), back).await.unwrap();
-        assert_eq!(report.not_kept, Some(not_kept));
+        let report = run(folder.path(), settings(), Some(offer.clone()), source.clone(), back).await.unwrap();
+        assert_eq!(report.not_kept.as_ref(), Some(&not_kept));
+        // Also when something else was refused meanwhile: whoever offers it hears why nothing comes of it.
+        let other = |it: &FirmwareReport| it.not_kept.as_ref().is_some_and(|it| it.manifest.is_none());
+        run(folder.path(), settings(), Some(b"x".to_vec()), source.clone(), other).await.unwrap();
+        let again = |it: &FirmwareReport| it.not_kept.as_ref().is_some_and(|it| it.manifest.is_some());
+        let report = run(folder.path(), settings(), Some(offer), source.clone(), again).await.unwrap();
+        let why = "it was tried before and was not healthy".to_string();
+        assert_eq!(report.not_kept, Some(FirmwareNotKept { why, ..not_kept }));
         assert!(source.asked().is_empty());
         // A way forward: a new release with a higher number.
         let third = Payload::of(GOOD.as_bytes());
