@@ -127,6 +127,27 @@ impl Browser {
         })
     }
 
+    /// The texts of the elements that a CSS selector finds, of one moment: a page that is live may put others
+    /// in their place while they are read, and then all are read again.
+    pub fn texts(&mut self, selector: &str) -> Vec<String> {
+        let begun = Instant::now();
+        loop {
+            let found = self.all(selector);
+            let read = found.iter().map(|element| {
+                let (text, status) =
+                    self.try_command(Method::GET, &format!("/element/{}/text", element.0), json!({}));
+                (status == 200).then(|| text.as_str().expect("text").to_owned())
+            });
+            if let Some(texts) = read.collect::<Option<Vec<String>>>() {
+                return texts;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(FOLLOW_SECONDS),
+                "`{selector}` does not stand still"
+            );
+        }
+    }
+
     pub fn text(&mut self, element: &Element) -> String {
         let text = self.command(Method::GET, &format!("/element/{}/text", element.0), json!({}));
         text.as_str().expect("text").to_owned()

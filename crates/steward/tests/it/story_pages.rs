@@ -137,20 +137,15 @@ fn the_pages_of_a_fleet_that_lived() {
     assert_eq!(story.operator.process.ended(), Some(0));
 }
 
-/// The texts of what a selector finds.
-fn texts(browser: &mut Browser, selector: &str) -> Vec<String> {
-    browser.all(selector).iter().map(|element| browser.text(element)).collect()
-}
-
 fn column(browser: &mut Browser, table: &str, name: &str) -> Vec<String> {
-    texts(browser, &format!("{table} td[data-name='{name}']"))
+    browser.texts(&format!("{table} td[data-name='{name}']"))
 }
 
 const OUTCOMES: [&str; 7] = ["succeeded", "offered", "failed", "refused", "silent", "waiting", "spared"];
 
 /// The numbers of a rollout's legend.
 fn legend(browser: &mut Browser) -> Vec<String> {
-    texts(browser, "#progress [data-outcome]")
+    browser.texts("#progress [data-outcome]")
 }
 
 fn counted(shown: &Json) -> Vec<String> {
@@ -172,7 +167,7 @@ fn rollouts_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     browser.open(&format!("{}/rollout/show?rollout=lamp-7-1-1", hub.people()));
     let shown = hub.json(&["rollout", "show", "lamp-7-1-1"]);
     assert_eq!(legend(browser), counted(&shown));
-    let story = texts(browser, "#progress .about").remove(0);
+    let story = browser.texts("#progress .about").remove(0);
     let rule = format!("It is stopped: {}. By its rule 2 failures stop it;", text(&shown, "why"));
     assert!(story.starts_with(&rule), "{story}");
     let waves = hub.json(&["rollout", "waves", "lamp-7-1-1"]);
@@ -200,10 +195,10 @@ fn findings_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     assert_eq!(counts["total"], items(&list).len());
     let kinds = counts["kinds"].as_array().expect("kinds").iter().filter(|it| it["count"] != 0);
     let kinds: Vec<_> = kinds.map(|it| format!("{} {}", it["count"], text(it, "kind"))).collect();
-    assert_eq!(texts(browser, "#kinds li"), kinds);
+    assert_eq!(browser.texts("#kinds li"), kinds);
     // One device was given up; what settles that stands beside it.
     let row = "#answer tbody tr:first-child";
-    let links = texts(browser, &format!("{row} a.act"));
+    let links = browser.texts(&format!("{row} a.act"));
     assert!(links.contains(&"quarantine release".into()), "{links:?}");
     let first = items(&list).first().expect("a finding");
     let release = browser.one(&format!("{row} a[href^='/quarantine/release']"));
@@ -218,7 +213,7 @@ fn findings_are_as_the_api_says(story: &Story, browser: &mut Browser) {
         let checked = hub.json(&["posture", "check", requirement]);
         let failing = checked["failing"].as_array().expect("devices").len();
         let expected = format!("{failing} of {}", checked["looked_at"]);
-        let rows = texts(browser, "#requirements tbody tr");
+        let rows = browser.texts("#requirements tbody tr");
         assert!(rows.iter().any(|row| row.starts_with(requirement) && row.contains(&expected)), "{rows:?}");
     }
     browser.open(&format!("{}/attention/list?kind=held", hub.people()));
@@ -226,7 +221,7 @@ fn findings_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     assert_eq!(browser.count("#answer tbody tr"), items(&held).len());
     let overview = format!("{}/", hub.people());
     browser.open(&overview);
-    assert_eq!(texts(browser, "#attention li"), kinds);
+    assert_eq!(browser.texts("#attention li"), kinds);
 }
 
 fn the_journal_is_as_the_api_says(story: &Story, browser: &mut Browser) {
@@ -237,7 +232,7 @@ fn the_journal_is_as_the_api_says(story: &Story, browser: &mut Browser) {
     let actions: Vec<_> = items(&list).iter().map(|it| text(it, "action").to_owned()).collect();
     assert_eq!(column(browser, "#answer", "action"), actions);
     let head = &hub.json(&["audit", "head"])["items"][0];
-    let chain = texts(browser, "#chain li").remove(0);
+    let chain = browser.texts("#chain li").remove(0);
     assert!(chain.starts_with(&format!("Lane 1 has {} entries", head["seq"])), "{chain}");
     // The filter stands in the address, and so does the place where the next page begins.
     let who = browser.one("#answer td[data-name=actor] a");
@@ -278,7 +273,7 @@ fn devices_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     let access = hub.json(&["access", "show", device]);
     let lines: Vec<_> =
         access["lines"].as_array().expect("lines").iter().map(|it| it.as_str().expect("a text")).collect();
-    assert_eq!(texts(browser, "#reach li"), lines);
+    assert_eq!(browser.texts("#reach li"), lines);
     let firmware = hub.json(&["firmware", "list", device]);
     let outcomes: Vec<_> = items(&firmware).iter().map(|it| text(it, "outcome").to_owned()).collect();
     assert_eq!(column(browser, "#firmware", "outcome"), outcomes);
@@ -289,7 +284,7 @@ fn devices_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     let shown: Vec<_> =
         column(browser, "#credentials", "good until").iter().map(|it| it[..10].to_owned()).collect();
     assert_eq!(shown, until);
-    let offered = |browser: &mut Browser| texts(browser, "#actions > details > summary");
+    let offered = |browser: &mut Browser| browser.texts("#actions > details > summary");
     let may = offered(browser);
     assert!(may.contains(&"retire".into()) && may.contains(&"quarantine hold".into()), "{may:?}");
     assert!(!may.contains(&"claim".into()) && !may.contains(&"quarantine release".into()), "{may:?}");
@@ -303,7 +298,7 @@ fn devices_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     let changed = hub.json(&["configuration", "set", device, "--document", "{\"interval\":7}", "--dry-run"]);
     assert_ne!(changed["difference"], "");
     open(browser, device);
-    let about = texts(browser, "#configuration .about").remove(0);
+    let about = browser.texts("#configuration .about").remove(0);
     assert!(about.contains("the device has exactly that"), "{about}");
 }
 
