@@ -224,8 +224,19 @@ impl Story {
     }
 
     fn play(&self, steward: &Path, kill: Option<&Kill>) -> Result<Value, String> {
+        let log = std::fs::File::create(self.log()).map_err(|error| error.to_string())?;
         let mut command = self.command(steward, kill);
-        demo::play(command.stderr(Stdio::null()), DEVICES)
+        demo::play(command.stderr(log), DEVICES).map_err(|error| format!("{error}; it said: {}", self.said()))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.with_extension("log")
+    }
+
+    /// The last line of what a story told.
+    fn said(&self) -> String {
+        let told = std::fs::read_to_string(self.log()).unwrap_or_default();
+        told.lines().last().unwrap_or_default().to_owned()
     }
 
     /// The newest entry of a hub's journal at rest.
@@ -262,6 +273,8 @@ impl Story {
 
 impl Drop for Story {
     fn drop(&mut self) {
+        // There is none of a story that was not played to its end.
+        let _ = std::fs::remove_file(self.log());
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             eprintln!("could not remove {}: {error}", self.folder.display());
         }
