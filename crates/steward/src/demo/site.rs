@@ -180,7 +180,9 @@ async fn admit(scene: &mut Scene, device: &Json) -> Result<(), Failure> {
     match scene.operator.call_once("onboarding admit", json!({"device": id}), &key).await {
         // The hub fetches it now: at the next look, perhaps.
         // Or the rule was faster.
-        Err(Failure::Refused(no)) if ["description-unverified", "wrong-stage"].contains(&no.code()) => {
+        Err(Failure::Refused(no))
+            if ["description-unverified", "wrong-stage", "already-admitted"].contains(&no.code()) =>
+        {
             return Ok(());
         }
         admitted => drop(admitted?),
