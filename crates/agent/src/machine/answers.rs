@@ -14,7 +14,6 @@ impl Pledge {
     pub(super) fn answered(&mut self, moment: Moment, talk: Talk, answer: &Answer) -> Output {
         if self.trust.domain().is_some() {
             self.learn_time(moment, answer.date_millis);
-            self.heard();
         }
         match talk {
             Talk::Failure(trouble) | Talk::Rejected(trouble) => return self.after_refusal(moment, trouble),

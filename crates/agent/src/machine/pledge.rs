@@ -5,7 +5,7 @@ use super::message::{
 };
 use super::retry::{Timers, upto};
 use super::state::{Appeal, Application, Errand, State, Storing, Talk};
-use crate::limits::{DOUBTS_MAX, REFUSALS_MAX};
+use crate::limits::REFUSALS_MAX;
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
 use wire::status::{self, Status};
@@ -64,9 +64,6 @@ pub struct Pledge {
     told: bool,
     /// The hub does not know `ldevid` (any more): the next certificate is asked for with the IDevID.
     lapsed: bool,
-    /// Connections in a row that a server of the domain ended before it said anything: it refuses whom it
-    /// does not know without a word. From [`DOUBTS_MAX`] on the IDevID is shown, once.
-    doubts: u32,
     stage: Stage,
     pub(super) state: State,
     /// Since when `ldevid` is held, by the monotonic clock.
@@ -120,7 +117,6 @@ impl Pledge {
             pending,
             told,
             lapsed: false,
-            doubts: 0,
             stage: if told { Stage::Enrolled } else { Stage::Joining },
             state: State::Over,
             held_since: moment.now,
@@ -235,12 +231,11 @@ impl Pledge {
     }
 
     fn open(&mut self, errand: Errand) -> Output {
-        let errand = if matches!(errand, Errand::Tell) && self.asks_anew() { Errand::Begin } else { errand };
         self.state = State::Opening(errand);
         // RFC 7030 section 3.3.2: "When requesting an enroll operation, the client MAY use a client
         // certificate issued by a third party to authenticate itself."
         let identity = match &self.ldevid {
-            Some(ldevid) if !self.asks_anew() => Identity::Ldevid(Box::new(ldevid.clone())),
+            Some(ldevid) if !self.lapsed => Identity::Ldevid(Box::new(ldevid.clone())),
             _ => Identity::Idevid,
         };
         let trust = match self.trust.domain() {
@@ -298,7 +293,7 @@ impl Pledge {
     }
 
     pub(super) fn application_path(&self) -> &'static str {
-        let renews = self.ldevid.is_some() && !self.asks_anew();
+        let renews = self.ldevid.is_some() && !self.lapsed;
         if renews { est::SIMPLE_REENROLL_PATH } else { est::SIMPLE_ENROLL_PATH }
     }
 
@@ -329,7 +324,7 @@ impl Pledge {
             }
             Storing::Ldevid(ldevid) => {
                 (self.ldevid, self.pending, self.told) = (Some(*ldevid), None, false);
-                (self.held_since, self.refusals, self.lapsed, self.doubts) = (moment.now, 0, false, 0);
+                (self.held_since, self.refusals, self.lapsed) = (moment.now, 0, false);
                 // RFC 8995 section 5.9.4: success is told over a new session with the new identity.
                 self.open(Errand::Tell)
             }
@@ -344,7 +339,7 @@ impl Pledge {
     /// After the anchors: a certificate that is young enough stays, whatever the anchors are.
     pub(super) fn after_anchors(&mut self, moment: Moment) -> Output {
         match &self.ldevid {
-            Some(ldevid) if !self.asks_anew() && !self.is_due(ldevid, moment) => self.rest(moment),
+            Some(ldevid) if !self.lapsed && !self.is_due(ldevid, moment) => self.rest(moment),
             _ => self.ask(Talk::Attributes),
         }
     }
@@ -362,7 +357,7 @@ impl Pledge {
         let Some(key) = self.pending.clone() else { return self.open(self.next_errand()) };
         let subject = match &self.ldevid {
             // RFC 7030 section 4.2.2: subject and subjectAltName are those of the certificate.
-            _ if self.asks_anew() => self.idevid.subject(),
+            _ if self.lapsed => self.idevid.subject(),
             Some(held) if held.dns_names().is_empty() && held.addresses().is_empty() => held.subject(),
             Some(_) => return self.refuse(LdevidRefused::AlternativeNames.into()),
             None => self.idevid.subject(),
@@ -390,11 +385,6 @@ impl Pledge {
     }
 
     fn unanswered(&mut self, moment: Moment, talk: Talk, why: &str) -> Output {
-        if self.ldevid.is_some() && !self.asks_anew() {
-            self.doubts += 1;
-        } else {
-            self.doubt_no_more();
-        }
         match talk {
             Talk::Application(application) => self.lost(moment, Errand::Apply(application), why),
             Talk::Voucher(appeal) => self.lost(moment, Errand::Appeal(appeal), why),
@@ -429,7 +419,6 @@ impl Pledge {
     /// A refusal was told, or could not be: from the beginning, a few times.
     pub(super) fn after_refusal(&mut self, moment: Moment, trouble: Trouble) -> Output {
         self.refusals = self.refusals.saturating_add(1);
-        self.doubt_no_more();
         let errand = self.next_errand();
         // RFC 8995 section 5.6.2: without a domain, attempts are repeated for ever. Who refused may be
         // anybody.
@@ -445,12 +434,10 @@ impl Pledge {
     }
 
     pub(super) fn pause(&mut self, moment: Moment, wait: u64, errand: Errand, trouble: Trouble) -> Output {
-        // What the server's clock says decides nothing for good: it may be wrong, once.
-        let is_over = self.ldevid.as_ref().is_some_and(|held| self.age(held, moment) >= life(held));
-        if is_over {
-            self.doubts = DOUBTS_MAX;
-        }
         self.trouble = Some(trouble);
+        if self.ldevid.as_ref().is_some_and(|held| self.age(held, moment) >= life(held)) {
+            return self.give_up(Failure::Expired);
+        }
         let until = moment.now.saturating_add(wait);
         self.state = State::Pausing(until, errand);
         Output::Wait(until)
@@ -487,26 +474,6 @@ impl Pledge {
 
     pub(super) fn learn_time(&mut self, moment: Moment, date_millis: Option<i64>) {
         self.server_clock = date_millis.map(|date| (moment.now, date)).or(self.server_clock);
-    }
-
-    /// A server of the domain said something.
-    pub(super) fn heard(&mut self) {
-        if self.doubts < DOUBTS_MAX {
-            self.doubts = 0;
-        }
-    }
-
-    /// The IDevID was shown and did not help: the LDevID is shown again, and the clock by which it may have
-    /// seemed over is forgotten.
-    fn doubt_no_more(&mut self) {
-        if self.doubts >= DOUBTS_MAX {
-            (self.doubts, self.server_clock) = (0, None);
-        }
-    }
-
-    /// Whether the next certificate is asked for with the IDevID, as the first one was.
-    fn asks_anew(&self) -> bool {
-        self.ldevid.is_some() && (self.lapsed || self.doubts >= DOUBTS_MAX)
     }
 
     /// The certificate in use, unless it is known that the hub does not know it.

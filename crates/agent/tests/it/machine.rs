@@ -1,7 +1,6 @@
 //! The machine alone: a device in memory, a registrar in memory, and a clock that a test moves.
 use crate::registrar::{Asked, Registrar, der, text};
 use crate::support::{Identity, LIFE, SERIAL_NUMBER, START, TestKey, idevid, ldevid};
-use agent::limits::DOUBTS_MAX;
 use agent::machine::{
     Answer, Change, Failure, FirstTrust, Identity as Shown, Imprint, Input, Inventory, Moment, Output,
     Pledge, Stage, Timers, Trouble, Trust,
@@ -22,8 +21,6 @@ pub struct Bench {
     pub inventory: Inventory,
     pub imprint: Option<Imprint>,
     pub shown: Option<Certificate>,
-    /// Whoever shows this is not answered: the connection is closed.
-    pub unheard: Option<Certificate>,
     pub now: u64,
     pub random: u128,
     pub log: Vec<String>,
@@ -50,7 +47,6 @@ impl Bench {
             inventory,
             imprint: None,
             shown: None,
-            unheard: None,
             now: 7,
             random: 0,
             log: Vec::new(),
@@ -100,9 +96,6 @@ impl Bench {
                 let Identity { key, certificate } = &self.idevid;
                 let kind = oid::ANIMA_JSON_VOUCHER;
                 Input::Signed(cms::sign(kind, &json, certificate, &[], key, None, false).unwrap())
-            }
-            Output::Send(_) if self.shown.is_some() && self.shown == self.unheard => {
-                Input::Lost("closed".into())
             }
             Output::Send(request) => {
                 let body = request.content.map(|(_, body)| body).unwrap_or_default();
@@ -499,7 +492,7 @@ fn an_old_key_is_not_taken_for_a_new_one() {
 }
 
 #[test]
-fn a_refused_renewal_is_put_off_and_an_ended_certificate_is_asked_for_anew() {
+fn a_refused_renewal_is_put_off_and_an_ended_certificate_is_given_up() {
     let mut bench = Bench::new();
     let (mut pledge, first) = bench.resume();
     let mut wait = bench.run_to_wait(&mut pledge, first);
@@ -512,99 +505,17 @@ fn a_refused_renewal_is_put_off_and_an_ended_certificate_is_asked_for_anew() {
     bench.says(est::SIMPLE_REENROLL_PATH, text(409, "not now"));
     wait = bench.sleep(&mut pledge, wait);
     assert_eq!(until(&wait) - bench.now, 500);
-    // From now on it is answered 500 until the certificate has ended: then the IDevID is shown.
-    bench.done();
-    while !bench.done().contains("IDevID") {
-        bench.registrar.now += LIFE / 50;
+    // From now on it is answered 500 until the certificate has ended.
+    loop {
         bench.says(est::CA_CERTS_PATH, text(500, "oh"));
         wait = bench.sleep(&mut pledge, wait);
-        assert!(bench.registrar.now < START + 3 * LIFE);
+        match wait {
+            Output::Wait(_) => bench.registrar.now += LIFE / 50,
+            Output::GiveUp(failure) => break assert_eq!(failure, Failure::Expired),
+            _ => unreachable!(),
+        }
     }
-    bench.registrar.instead.clear();
-    bench.sleep(&mut pledge, wait);
-    assert!(bench.registrar.now >= START + LIFE);
-    assert_eq!((pledge.stage(), bench.registrar.issued.len()), (Stage::Enrolled, 2));
-}
-
-const CLOSED: &str = "connect with LDevID, cacerts, wait";
-
-/// A device that was revoked, or whose LDevID ended while it was dark, is closed out without a word.
-#[test]
-fn a_device_that_nobody_answers_asks_anew_with_its_idevid() {
-    let mut bench = Bench::new();
-    let (mut pledge, first) = bench.resume();
-    bench.run_to_wait(&mut pledge, first);
-    bench.unheard = pledge.ldevid().cloned();
-    let (mut pledge, mut wait) = bench.resume();
-    bench.done();
-    for _ in 0..DOUBTS_MAX {
-        wait = bench.sleep(&mut pledge, wait);
-        assert_eq!(bench.done(), CLOSED);
-    }
-    // Somebody has to admit it again; meanwhile it stays with its IDevID.
-    bench.says(est::SIMPLE_ENROLL_PATH, text(202, "later"));
-    wait = bench.sleep(&mut pledge, wait);
-    let asking = "connect with IDevID, cacerts, csrattrs, make key, make csr, simpleenroll, wait";
-    assert_eq!(bench.done(), asking);
-    bench.sleep(&mut pledge, wait);
-    let joining = "connect with IDevID, simpleenroll, store ldevid, connect with LDevID, enrollstatus, \
-                   only key, store told, wait";
-    assert_eq!(bench.done(), joining);
-    assert_eq!((pledge.stage(), pledge.trouble()), (Stage::Enrolled, None));
-}
-
-/// The hub was not itself for a while: who is enrolled goes back to its LDevID.
-#[test]
-fn an_idevid_that_is_refused_is_not_insisted_on() {
-    let mut bench = Bench::new();
-    let (mut pledge, first) = bench.resume();
-    bench.run_to_wait(&mut pledge, first);
-    bench.unheard = pledge.ldevid().cloned();
-    let (mut pledge, mut wait) = bench.resume();
-    for _ in 0..DOUBTS_MAX {
-        wait = bench.sleep(&mut pledge, wait);
-    }
-    bench.done();
-    bench.says(est::SIMPLE_ENROLL_PATH, text(409, "already-enrolled"));
-    wait = bench.sleep(&mut pledge, wait);
-    assert!(bench.done().ends_with("simpleenroll, enrollstatus, wait"));
-    bench.unheard = None;
-    bench.sleep(&mut pledge, wait);
-    assert_eq!(bench.done(), CLOSED, "its LDevID is young and good");
-    assert_eq!((pledge.stage(), pledge.trouble()), (Stage::Enrolled, None));
-}
-
-/// A certificate that was never told of and that nobody answers is asked for anew too.
-#[test]
-fn an_ldevid_that_is_refused_from_the_beginning_is_asked_for_anew() {
-    let mut bench = Bench::new();
-    let (mut pledge, mut output) = bench.resume();
-    while !matches!(output, Output::Connect { identity: Shown::Ldevid(_), .. }) {
-        let input = bench.perform(output);
-        output = pledge.step(bench.moment(), input).unwrap();
-    }
-    bench.unheard = pledge.ldevid().cloned();
-    let mut wait = bench.run_to_wait(&mut pledge, output);
-    for _ in 0..DOUBTS_MAX {
-        wait = bench.sleep(&mut pledge, wait);
-    }
-    assert_eq!((pledge.stage(), bench.registrar.issued.len()), (Stage::Enrolled, 2));
-}
-
-#[test]
-fn one_wrong_date_ends_nothing() {
-    let mut bench = Bench::new();
-    let (mut pledge, first) = bench.resume();
-    let mut wait = bench.run_to_wait(&mut pledge, first);
-    let ahead = Some(bench.registrar.now + 100 * LIFE);
-    bench.says(est::CA_CERTS_PATH, Answer { date_millis: ahead, ..text(500, "oh") });
-    bench.says(est::SIMPLE_ENROLL_PATH, text(409, "already-enrolled"));
-    wait = bench.sleep(&mut pledge, wait);
-    wait = bench.sleep(&mut pledge, wait);
-    bench.sleep(&mut pledge, wait);
-    assert_eq!((pledge.stage(), pledge.trouble()), (Stage::Enrolled, None));
-    let renewed = bench.registrar.asked.iter().find(|asked| asked.path == est::SIMPLE_REENROLL_PATH);
-    assert!(renewed.is_some(), "by its LDevID, as ever");
+    assert_eq!(pledge.stage(), Stage::GivenUp);
 }
 
 #[test]

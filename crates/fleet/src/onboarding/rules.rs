@@ -120,12 +120,6 @@ pub struct State {
 }
 
 impl State {
-    /// Whether it is enrolled with a certificate that is still good: then it has no need of its IDevID. One
-    /// that was dark until all of them had ended enrols again as it did first, if it is still admitted.
-    pub fn is_enrolled(&self, now: Millis) -> bool {
-        self.enrolled && self.ldevids.values().any(|it| now < it.not_after)
-    }
-
     /// Whether a certificate that no row knows may be good: it waits already, or it is younger than every one
     /// that was known; otherwise it was superseded or revoked, whoever did it. Certificates tell seconds (RFC
     /// 5280 section 4.1.2.5).
