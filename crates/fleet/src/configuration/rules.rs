@@ -417,10 +417,14 @@ fn order(state: &State, version: u32, digest: &str, terms: Terms) -> Result<Even
     if has == digest && state.order.is_none() {
         return Err(Refusal::Unchanged);
     }
+    next_order(state, version, has, terms)
+}
+
+/// A new order over what the device `has`.
+fn next_order(state: &State, version: u32, has: &str, terms: Terms) -> Result<Event, Refusal> {
     let Terms { confirm_seconds, deadline } = terms;
-    let over = has.into();
     let order = state.orders.checked_add(1).ok_or(Refusal::NoOrdersLeft)?;
-    Ok(Event::Ordered { order, version, over, confirm_seconds, deadline })
+    Ok(Event::Ordered { order, version, over: has.into(), confirm_seconds, deadline })
 }
 
 /// The version in use, ordered anew over what the device is known to have.
@@ -430,13 +434,14 @@ fn reapply(state: &State, terms: Terms) -> Vec<Event> {
         return vec![];
     }
     let version = state.applied;
+    // Without a number left nothing is ordered, and who wanted it goes on.
+    let Ok(new) = next_order(state, version, state.drift.as_deref().unwrap_or(in_use), terms) else {
+        return vec![];
+    };
     let old = is_ordered(state, version).then(|| {
         let why = "it did not help, and is ordered anew".into();
         Event::Abandoned { version, why }
     });
-    let Terms { confirm_seconds, deadline } = terms;
-    let over = state.drift.as_deref().unwrap_or(in_use).into();
-    let new = Event::Ordered { order: state.orders + 1, version, over, confirm_seconds, deadline };
     old.into_iter().chain([new]).collect()
 }
 

@@ -189,6 +189,10 @@ fn orders_go_on_after_those_that_a_device_knows() {
     told(&mut state, keep("a"), 0).expect("kept");
     state.orders = u32::MAX;
     assert_eq!(told(&mut state, set("b"), 0), Err(Refusal::NoOrdersLeft));
+    // A playbook's try orders nothing then, and ends with its deadline.
+    state.drift = Some("c".into());
+    let terms = Terms { confirm_seconds: 60, deadline: Millis(9) };
+    assert_eq!(told(&mut state, Command::Reapply { terms }, 0), Ok(vec![]));
 }
 
 #[test]
