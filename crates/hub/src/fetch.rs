@@ -10,11 +10,11 @@ use fleet::door::{Outgoing, Reply};
 use fleet::refusal::{Blame, Refusal, Sort};
 use io::http::client::{Answer, Client, ClientError, Dialer, Failure, Request};
 use io::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use io::http::shares::{NoPlace, Share, Shares};
 use io::http::url::{Scheme, Url};
 use io::tls::client::anchored;
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use wire::Certificate;
 
@@ -22,13 +22,14 @@ use wire::Certificate;
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     rule: Rule,
-    busy: Arc<Busy>,
+    places: Shares<String>,
 }
 
 impl Fetcher {
     /// `loopback` lets it reach this machine; `own` is where the hub itself listens.
     pub fn new(loopback: bool, own: Vec<SocketAddr>) -> Self {
-        Fetcher { rule: Rule { loopback, own: own.into() }, busy: Arc::default() }
+        let places = Shares::new(FETCHES_MAX, SERVER_FETCHES_MAX);
+        Fetcher { rule: Rule { loopback, own: own.into() }, places }
     }
 
     /// Asks, and waits for the whole reply, whatever its status; a redirection is none.
@@ -53,7 +54,7 @@ impl Fetcher {
         if url.scheme() != Scheme::Https {
             return Err(bad_url(&outgoing.url, "it is not https"));
         }
-        let _place = self.busy.place(&url.authority())?;
+        let _place = place(&self.places, &url.authority())?;
         let anchors: Vec<Vec<u8>> = outgoing.servers.iter().map(|c: &Certificate| c.der().to_vec()).collect();
         let tls = anchored(&anchors, None).map_err(|why| {
             Refusal::new(Sort::Failed, "server-refused", why.to_string()).blaming(Blame::Operator)
@@ -172,49 +173,21 @@ fn is_local(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
 
-/// How many are asked at once, by server: one that is silent takes no place from another.
-#[derive(Debug, Default)]
-struct Busy(Mutex<HashMap<String, usize>>);
-
-/// One place among [`FETCHES_MAX`], free again when it is dropped.
-struct InUse {
-    busy: Arc<Busy>,
-    server: String,
-}
-
-impl Busy {
-    fn place(self: &Arc<Self>, server: &str) -> Result<InUse, Refusal> {
-        let mut servers = self.servers();
-        let (all, here) = (servers.values().sum::<usize>(), servers.get(server).copied().unwrap_or(0));
-        if all >= FETCHES_MAX || here >= SERVER_FETCHES_MAX {
-            let why = format!("{all} servers are being asked, {here} times {server}; ask again later");
-            return Err(Refusal::new(Sort::Later, "fetches-busy", why));
-        }
-        servers.insert(server.into(), here + 1);
-        Ok(InUse { busy: self.clone(), server: server.into() })
-    }
-
-    /// What it guards is whole between two statements, so a panic elsewhere spoils nothing.
-    fn servers(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        let mut servers = self.busy.servers();
-        match servers.get_mut(&self.server) {
-            Some(here) if *here > 1 => *here -= 1,
-            _ => drop(servers.remove(&self.server)),
-        }
-    }
+/// A place among [`FETCHES_MAX`] for `server`: one that is silent takes none from another.
+fn place(places: &Shares<String>, server: &str) -> Result<Share<String>, Refusal> {
+    places.take(server.into()).map_err(|why| {
+        let why = match why {
+            NoPlace::All => format!("{FETCHES_MAX} servers are being asked; ask again later"),
+            NoPlace::Own => format!("{server} is being asked {SERVER_FETCHES_MAX} times; ask again later"),
+        };
+        Refusal::new(Sort::Later, "fetches-busy", why)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Busy, Fetcher};
+    use super::{Fetcher, place};
     use crate::limits::{FETCHES_MAX, SERVER_FETCHES_MAX};
-    use std::sync::Arc;
 
     fn check(own: &str, address: &str, (usual, with_loopback): (bool, bool)) {
         let own = vec![own.parse().expect("an address")];
@@ -253,14 +226,15 @@ mod tests {
 
     #[test]
     fn a_silent_server_takes_no_place_from_another() {
-        let busy = Arc::new(Busy::default());
-        let silent: Vec<_> = (0..SERVER_FETCHES_MAX).map(|_| busy.place("a").expect("free")).collect();
-        assert_eq!(busy.place("a").err().map(|why| why.code), Some("fetches-busy"));
-        drop(busy.place("b").expect("free"));
+        let places = Fetcher::new(false, Vec::new()).places;
+        let busy = |server: &str| place(&places, server).err().map(|why| why.code);
+        let silent: Vec<_> = (0..SERVER_FETCHES_MAX).map(|_| place(&places, "a").expect("free")).collect();
+        assert_eq!(busy("a"), Some("fetches-busy"));
+        assert_eq!(busy("b"), None);
         drop(silent);
-        assert!(busy.servers().is_empty(), "a place is given back");
-        let all: Vec<_> = (0..FETCHES_MAX).map(|n| busy.place(&n.to_string()).expect("free")).collect();
-        assert_eq!(busy.place("one more").err().map(|why| why.code), Some("fetches-busy"));
+        assert_eq!(busy("a"), None, "a place is given back");
+        let all: Vec<_> = (0..FETCHES_MAX).map(|n| place(&places, &n.to_string()).expect("free")).collect();
+        assert_eq!(busy("one more"), Some("fetches-busy"));
         drop(all);
     }
 }
