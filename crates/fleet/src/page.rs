@@ -56,8 +56,22 @@ pub fn after(cursor: Option<&Cursor>) -> &str {
 pub fn cursor<const N: usize>(after: Option<&Cursor>, first: [i64; N]) -> Result<[i64; N], Refusal> {
     let Some(text) = after else { return Ok(first) };
     let numbers: Vec<i64> = text.as_str().split('.').filter_map(|part| part.parse().ok()).collect();
-    numbers.try_into().map_err(|_| {
-        let detail = format!("`{text}` is not a place in this list; send the `next` of the page before it");
-        Refusal::new(Sort::Malformed, "bad-cursor", detail)
-    })
+    numbers.try_into().map_err(|_| bad_cursor(text))
+}
+
+/// Reads a cursor of a number and a text joined by a dot, as [`Page::next`] gave it; `first` when there is
+/// none.
+///
+/// # Errors
+/// `bad-cursor`.
+pub fn numbered<'a>(after: Option<&'a Cursor>, first: (i64, &'a str)) -> Result<(i64, &'a str), Refusal> {
+    let Some(text) = after else { return Ok(first) };
+    let place = text.as_str().split_once('.').and_then(|(number, id)| Some((number.parse().ok()?, id)));
+    place.ok_or_else(|| bad_cursor(text))
+}
+
+/// A cursor that no page of the list gave.
+pub fn bad_cursor(text: &Cursor) -> Refusal {
+    let detail = format!("`{text}` is not a place in this list; send the `next` of the page before it");
+    Refusal::new(Sort::Malformed, "bad-cursor", detail)
 }

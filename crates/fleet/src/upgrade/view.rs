@@ -441,10 +441,7 @@ impl Operation for ListFirmware {
     fn run(&self, cx: &mut Cx) -> Result<Page<FirmwareView>, Refusal> {
         let limit = page::checked(self.limit)?;
         let (subject, _) = device::find(cx, self.device.as_str())?;
-        let before = match &self.after {
-            None => (i64::MAX, ""),
-            Some(after) => numbered(after)?,
-        };
+        let before = page::numbered(self.after.as_ref(), (i64::MAX, ""))?;
         let item = |past: Past| FirmwareView {
             rollout: past.rollout,
             release: past.release,
@@ -460,15 +457,6 @@ impl Operation for ListFirmware {
         let items = found.into_iter().map(item).collect();
         Ok(Page::new(items, limit, |f: &FirmwareView| format!("{}.{}", f.began_at.0.0, f.rollout)))
     }
-}
-
-/// A place in a list that is ordered by a number, then by a text.
-fn numbered(after: &Cursor) -> Result<(i64, &str), Refusal> {
-    let place = after.as_str().split_once('.').and_then(|(number, id)| Some((number.parse().ok()?, id)));
-    place.ok_or_else(|| {
-        let detail = format!("`{after}` is not a place in this list; send the `next` of the page before it");
-        Refusal::new(Sort::Malformed, "bad-cursor", detail)
-    })
 }
 
 /// A device in a rollout.
@@ -515,10 +503,7 @@ impl Operation for Devices {
     fn run(&self, cx: &mut Cx) -> Result<Page<MemberView>, Refusal> {
         let limit = page::checked(self.limit)?;
         show(cx, &self.rollout)?;
-        let after = match &self.after {
-            None => (0, ""),
-            Some(after) => numbered(after)?,
-        };
+        let after = page::numbered(self.after.as_ref(), (0, ""))?;
         let (organisation, rollout) = (cx.session.organisation.as_str(), self.rollout.as_str());
         let found = store::rollout_devices(cx.tx, organisation, rollout, self.outcome, after, limit + 1)?;
         let items = found.into_iter().map(|ListedDevice { device, name, wave, outcome, why }| MemberView {

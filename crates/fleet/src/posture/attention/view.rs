@@ -5,7 +5,7 @@ use crate::operation::{Kind as OperationKind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::quarantine::view::explanation;
-use crate::refusal::{Refusal, Sort};
+use crate::refusal::Refusal;
 use crate::room::Cx;
 use crate::text::{Cursor, Label};
 use crate::time::Shown;
@@ -174,11 +174,7 @@ fn place(after: Option<&Cursor>) -> Result<(usize, i64, &str), Refusal> {
     let kind = numbers.0.and_then(|kind| usize::try_from(kind).ok());
     match (kind, numbers.1, parts.next()) {
         (Some(kind), Some(at), Some(id)) => Ok((kind, at, id)),
-        _ => {
-            let detail =
-                format!("`{after}` is not a place in this list; send the `next` of the page before it");
-            Err(Refusal::new(Sort::Malformed, "bad-cursor", detail))
-        }
+        _ => Err(page::bad_cursor(after)),
     }
 }
 
