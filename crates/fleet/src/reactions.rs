@@ -95,10 +95,8 @@ pub fn after(cx: &mut Cx, subject: &Subject, event: &dyn Any) -> Result<(), Refu
             cx.change::<Retirement>(subject, retirement::Command::CallOff)?;
             return end_work(cx, subject, why, &format!("it has to ask again: {why}"));
         }
+        Some(device::Event::Claimed { .. }) => return desire_nothing(cx, subject, "a new life begins"),
         _ => {}
-    }
-    if let Some(device::Event::Claimed { .. }) = event.downcast_ref() {
-        return desire_nothing(cx, subject, "a new life begins");
     }
     if let Some(event) = event.downcast_ref::<remediation::Event>() {
         return of_remediation(cx, subject, event);
@@ -190,10 +188,7 @@ fn of_retirement(cx: &mut Cx, subject: &Subject, event: &retirement::Event) -> R
     use retirement::Event;
     let kind = control::Kind::Wipe;
     match event {
-        Event::Begun { deadline, .. } => {
-            let request = control::Command::Request { kind, about: String::new(), deadline: *deadline };
-            cx.change::<Control>(subject, request).map(drop)
-        }
+        Event::Begun { deadline, .. } => order(cx, subject, kind, String::new(), *deadline),
         Event::Wiped { .. } => {
             cx.change::<Control>(subject, control::Command::Succeed { kind, about: String::new() })?;
             retire(cx, subject, "it wiped itself")
