@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: bytes of strangers and stored shapes, by the minute (docs/decisions/0010-fuzzing.md).
+//! `cargo xtask fuzz`: bytes of strangers and stored shapes, by the minute (docs/decisions/0011-fuzzing.md).
 //!
 //! One program holds all targets (`fuzz/`, a workspace of its own). It is built once, with the flags by which
 //! libFuzzer sees what an input reaches; the stable compiler takes them. Targets run one after the other.
