@@ -13,7 +13,7 @@ use io::tls::client::anchored;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use wire::certificate::profile::{Profile, Validity, issue};
 use wire::control::{CHECK_IN_PATH, Desired, MEDIA_TYPE, Report};
 use wire::digest::{hex, sha256};
@@ -144,6 +144,15 @@ pub fn until_held(hub: &Running, devices: u64) {
     }
 }
 
+/// A device checks in until nothing is wanted of it any more, and waits.
+fn waits(hub: &Running, lamp: &Lamp) -> JoinHandle<Result<Desired, ClientError>> {
+    let lamp = lamp.clone();
+    hub.runtime.spawn(async move {
+        let mut line = lamp.connects().await;
+        lamp.sends_its_document_and_waits(&mut line).await
+    })
+}
+
 /// Idle devices ask as often as their requests are held, and not more often.
 #[test]
 fn an_idle_device_asks_once_per_hold() {
@@ -170,18 +179,12 @@ fn an_idle_device_asks_once_per_hold() {
 fn what_is_new_reaches_a_held_device() {
     let hub = trusting(PATIENCE);
     let lamp = Lamp::join(&hub, "A1");
-    let held = {
-        let lamp = lamp.clone();
-        hub.runtime.spawn(async move {
-            let mut line = lamp.connects().await;
-            lamp.sends_its_document_and_waits(&mut line).await.expect("an answer")
-        })
-    };
+    let held = waits(&hub, &lamp);
     until_held(&hub, 1);
     let begin = Instant::now();
     let set = json!({"device": lamp.name, "document": "{}", "confirm_seconds": 5});
     hub.ask("configuration set", set).expect("ordered");
-    let told = hub.runtime.block_on(held).expect("it lives");
+    let told = hub.runtime.block_on(held).expect("it lives").expect("an answer");
     println!("from `configuration set` to the device: {:?}", begin.elapsed());
     let order = told.configuration.expect("an order");
     assert_eq!((order.document, order.over), (b"{}".to_vec(), Some(sha256(FILE))));
@@ -195,13 +198,7 @@ fn what_is_new_reaches_a_held_device() {
 fn a_second_drift_is_seen_while_the_device_waits() {
     let hub = trusting(PATIENCE);
     let lamp = Lamp::join(&hub, "A1");
-    let held = {
-        let lamp = lamp.clone();
-        hub.runtime.spawn(async move {
-            let mut line = lamp.connects().await;
-            lamp.sends_its_document_and_waits(&mut line).await.expect("an answer")
-        })
-    };
+    let held = waits(&hub, &lamp);
     until_held(&hub, 1);
     hub.runtime.block_on(async {
         let mut line = lamp.connects().await;
@@ -210,7 +207,10 @@ fn a_second_drift_is_seen_while_the_device_waits() {
             assert!(told.send_configuration, "its document is wanted as soon as it is drift");
         }
     });
-    assert!(hub.runtime.block_on(held).expect("it lives").is_empty(), "a newer request ends it");
+    assert!(
+        hub.runtime.block_on(held).expect("it lives").expect("an answer").is_empty(),
+        "a newer request ends it"
+    );
     let journal = hub.ask("audit list", json!({"limit": 500})).expect("a list").to_string();
     assert_eq!(journal.matches("drifted").count(), 3, "{journal}");
     hub.ask("audit check", json!({})).expect("rows equal the journal");
@@ -253,14 +253,7 @@ fn two_hundred_held_devices_cost_no_reader() {
 fn a_held_request_ends_with_its_ldevid() {
     let mut hub = trusting(PATIENCE);
     let (revoked, other) = (Lamp::join(&hub, "A1"), Lamp::join(&hub, "A2"));
-    let wait = |lamp: &Lamp| {
-        let lamp = lamp.clone();
-        hub.runtime.spawn(async move {
-            let mut line = lamp.connects().await;
-            lamp.sends_its_document_and_waits(&mut line).await
-        })
-    };
-    let (first, second) = (wait(&revoked), wait(&other));
+    let (first, second) = (waits(&hub, &revoked), waits(&hub, &other));
     until_held(&hub, 2);
     hub.ask("onboarding revoke", json!({"device": revoked.name, "why": "test"})).expect("revoked");
     let ended = hub.runtime.block_on(first).expect("it lives");
