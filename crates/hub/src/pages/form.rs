@@ -1,5 +1,6 @@
 //! A form from the table: one input per argument.
 use super::render::words;
+use super::section::address;
 use fleet::OPERATIONS;
 use fleet::operation::{Field, Kind, OperationRow};
 use fleet::permission::Session;
@@ -120,11 +121,10 @@ impl Form {
                 && session.may(row)
                 && row.fields().first().is_some_and(|f| f.required && f.name == subject.field.name)
         };
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let query = query.append_pair(&subject.field.name, &subject.value).finish();
         let link = |row: &OperationRow| {
             let (_, verb) = row.noun_verb();
-            Link { name: verb.into(), path: format!("/{noun}/{verb}?{query}") }
+            let path = address(&format!("/{noun}/{verb}"), &subject.field.name, &subject.value);
+            Link { name: verb.into(), path }
         };
         OPERATIONS.iter().filter(fits).map(link).collect()
     }

@@ -1,6 +1,7 @@
 //! Any answer as HTML: a list as a table, one thing as its parts.
 use super::chart::Bar;
 use super::form::{Form, Link};
+use super::section::address;
 use fleet::OPERATIONS;
 use fleet::operation::{Kind, OperationRow};
 use serde_json::{Map, Value as Json};
@@ -189,8 +190,7 @@ fn show_link(item: &Json, row: &OperationRow) -> Option<String> {
     let show = OPERATIONS.iter().find(|r| r.noun_verb() == (noun, "show") && r.kind == Kind::Read)?;
     let subject = show.fields().into_iter().find(|f| f.required)?.name;
     let value = item[&subject].as_str()?;
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair(&subject, value).finish();
-    (verb == "list").then(|| format!("/{noun}/show?{query}"))
+    (verb == "list").then(|| address(&format!("/{noun}/show"), &subject, value))
 }
 
 fn text(value: &Json) -> String {
