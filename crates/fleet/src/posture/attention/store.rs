@@ -70,19 +70,21 @@ const HELD: Statements = statements!(
     "AND d.stage = 'quarantined' AND d.attention = ''"
 );
 
-const OUTSIDE_DESCRIPTION: Statements = statements!(
-    "SELECT f.at AS since, f.device || '.' || CAST(f.number AS TEXT) AS id, f.device AS device, "
-    "d.name AS name, f.what AS what, f.decided_by AS detail FROM finding f JOIN device d "
-    "ON d.organisation = f.organisation AND d.site = f.site AND d.device = f.device "
-    "WHERE f.organisation = $1 AND f.settled = 0 AND f.decided_by NOT LIKE 'ahead-of-state/%'"
-);
+/// Open findings of devices, by what decided them.
+macro_rules! findings {
+    ($decided_by:literal) => {
+        statements!(
+            "SELECT f.at AS since, f.device || '.' || CAST(f.number AS TEXT) AS id, f.device AS device, "
+            "d.name AS name, f.what AS what, f.decided_by AS detail FROM finding f JOIN device d "
+            "ON d.organisation = f.organisation AND d.site = f.site AND d.device = f.device "
+            "WHERE f.organisation = $1 AND f.settled = 0 AND f.decided_by " $decided_by
+        )
+    };
+}
 
-const AHEAD_OF_STATE: Statements = statements!(
-    "SELECT f.at AS since, f.device || '.' || CAST(f.number AS TEXT) AS id, f.device AS device, "
-    "d.name AS name, f.what AS what, f.decided_by AS detail FROM finding f JOIN device d "
-    "ON d.organisation = f.organisation AND d.site = f.site AND d.device = f.device "
-    "WHERE f.organisation = $1 AND f.settled = 0 AND f.decided_by LIKE 'ahead-of-state/%'"
-);
+const OUTSIDE_DESCRIPTION: Statements = findings!("NOT LIKE 'ahead-of-state/%'");
+
+const AHEAD_OF_STATE: Statements = findings!("LIKE 'ahead-of-state/%'");
 
 const CONTRADICTION: Statements = statements!(
     "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'discovery' "
