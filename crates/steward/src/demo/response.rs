@@ -97,8 +97,10 @@ async fn mended_by(scene: &mut Scene, device: &str) -> Result<Vec<String>, Failu
     let listed = scene.operator.call("operation list", json!({"device": device})).await?;
     let all = listed["items"].as_array().into_iter().flatten().rev();
     let of_playbook = all.skip_while(|one| one["kind"] != "restart");
-    let words =
-        |one: &Json| format!("{} {}: {}", word(&one["kind"]), word(&one["about"]), word(&one["phase"]));
+    let words = |one: &Json| {
+        let what = format!("{} {}", word(&one["kind"]), word(&one["about"]));
+        format!("{}: {}", what.trim_end(), word(&one["phase"]))
+    };
     Ok(of_playbook.map(words).collect())
 }
 
