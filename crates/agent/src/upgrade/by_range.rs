@@ -4,8 +4,9 @@ use super::run::Source;
 use io::http::StatusCode;
 use io::http::client::{Answer, Client, Dialer, Request};
 use io::http::header::{CONTENT_RANGE, HeaderValue, RANGE};
+use io::http::told::Told;
 use io::http::url::Url;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use wire::control::BLOBS_PATH;
 use wire::digest::hex;
 
@@ -22,46 +23,47 @@ impl ByRange {
 
 impl Source for ByRange {
     async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
-        self.of(&image.uri, offset, length).await
+        range(&mut *self.0.lock().await, &image.uri, offset, length).await
     }
 }
 
 /// Asks the device's hub, which has what it offers: where the manifest says that it is may be out of reach.
 pub struct AtHub {
     hub: String,
-    by_range: ByRange,
+    told: Mutex<Told>,
 }
 
 impl AtHub {
-    /// The hub at `hub` (`https://` and an authority), over connections that `dialer` makes with the
-    /// device's LDevID.
-    pub fn new(hub: &str, dialer: Dialer) -> Self {
-        Self { hub: hub.trim_end_matches('/').to_owned(), by_range: ByRange::new(dialer) }
+    /// The hub at `hub` (`https://` and an authority), by the `way` that the device's agent tells
+    /// ([`Settings`](crate::shell::Settings)): with its LDevID.
+    pub fn new(hub: &str, way: watch::Receiver<Option<Dialer>>) -> Self {
+        Self { hub: hub.trim_end_matches('/').to_owned(), told: Mutex::new(Told::new(way)) }
     }
 }
 
 impl Source for AtHub {
     async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
         let uri = format!("{}{BLOBS_PATH}{}", self.hub, hex(&image.digest));
-        self.by_range.of(&uri, offset, length).await
+        let mut told = self.told.lock().await;
+        let client = told.client().await.map_err(|why| why.to_string())?;
+        range(client, &uri, offset, length).await
     }
 }
 
-impl ByRange {
-    async fn of(&self, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
-        let url = Url::parse(uri).map_err(|why| format!("`{uri}`: {why}"))?;
-        let range = format!("bytes={offset}-{}", offset.saturating_add(length.saturating_sub(1)));
-        let range = HeaderValue::from_str(&range).map_err(|why| why.to_string())?;
-        let most = usize::try_from(length).map_err(|why| why.to_string())?;
-        let request = Request::get(url).header(RANGE, range).answer_bytes_max(most);
-        let answer = self.0.lock().await.send(&request).await.map_err(|why| why.to_string())?;
-        match answer.status {
-            StatusCode::PARTIAL_CONTENT if begins_at(&answer) == Some(offset) => Ok(answer.body.to_vec()),
-            StatusCode::PARTIAL_CONTENT => Err("the server sent another range than was asked for".into()),
-            // It knows no ranges; a small file comes whole.
-            StatusCode::OK if offset == 0 => Ok(answer.body.to_vec()),
-            status => Err(format!("the server answered {status} to the bytes from {offset} on")),
-        }
+/// At most `length` bytes of what is at `uri`, from `offset` on.
+async fn range(client: &mut Client, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+    let url = Url::parse(uri).map_err(|why| format!("`{uri}`: {why}"))?;
+    let range = format!("bytes={offset}-{}", offset.saturating_add(length.saturating_sub(1)));
+    let range = HeaderValue::from_str(&range).map_err(|why| why.to_string())?;
+    let most = usize::try_from(length).map_err(|why| why.to_string())?;
+    let request = Request::get(url).header(RANGE, range).answer_bytes_max(most);
+    let answer = client.send(&request).await.map_err(|why| why.to_string())?;
+    match answer.status {
+        StatusCode::PARTIAL_CONTENT if begins_at(&answer) == Some(offset) => Ok(answer.body.to_vec()),
+        StatusCode::PARTIAL_CONTENT => Err("the server sent another range than was asked for".into()),
+        // It knows no ranges; a small file comes whole.
+        StatusCode::OK if offset == 0 => Ok(answer.body.to_vec()),
+        status => Err(format!("the server answered {status} to the bytes from {offset} on")),
     }
 }
 

@@ -605,7 +605,7 @@ async fn pieces_are_asked_for_by_ranges() {
     // Wherever the author has it, the device's hub has it by its digest.
     let (uri, serving) = answering(range("3-5/9")).await;
     let hub = uri.trim_end_matches("/image");
-    let piece = AtHub::new(hub, Dialer::plain()).piece(&image, 3, 3).await;
+    let piece = AtHub::new(hub, watch::channel(Some(Dialer::plain())).1).piece(&image, 3, 3).await;
     assert_eq!(piece, Ok(b"def".to_vec()));
     let asked = serving.await.unwrap();
     assert!(asked.starts_with(&format!("get {BLOBS_PATH}{} http", "ab".repeat(32))), "{asked}");

@@ -1,7 +1,8 @@
 //! What a gate asks its hub, over connections with its own identity.
 use crate::limits::HELD_SECONDS_MAX;
-use io::http::client::{Answer, Client, Dialer, Request};
+use io::http::client::{Answer, Dialer, Request};
 use io::http::header::{HeaderValue, IF_NONE_MATCH};
+use io::http::told::Told;
 use io::http::url::Url;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -13,13 +14,12 @@ use wire::plan::set::PLANS_PATH;
 /// The hub, and the way to it.
 pub(super) struct AtHub {
     hub: Url,
-    way: watch::Receiver<Option<Dialer>>,
-    client: Option<Client>,
+    told: Told,
 }
 
 impl AtHub {
     pub(super) fn new(hub: Url, way: watch::Receiver<Option<Dialer>>) -> Self {
-        Self { hub, way, client: None }
+        Self { hub, told: Told::new(way) }
     }
 
     /// The set of the site's plans, once it is another than `enforced`; nothing when it was not for a while.
@@ -57,11 +57,7 @@ impl AtHub {
     }
 
     async fn send(&mut self, request: &Request) -> Result<Answer, String> {
-        if self.client.is_none() || self.way.has_changed().unwrap_or(false) {
-            let joined = self.way.wait_for(Option::is_some).await.map_err(|_| "the agent has ended")?;
-            self.client = joined.clone().map(Client::new);
-        }
-        let client = self.client.as_mut().ok_or("the gate has not joined its domain")?;
+        let client = self.told.client().await.map_err(|why| why.to_string())?;
         client.send(request).await.map_err(|why| why.to_string())
     }
 }

@@ -9,6 +9,7 @@ pub mod events;
 pub mod fixed;
 pub mod server;
 pub mod shares;
+pub mod told;
 pub mod url;
 
 pub use hyper::{HeaderMap, Method, StatusCode, header};

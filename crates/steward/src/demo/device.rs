@@ -33,11 +33,6 @@ impl DeviceFolder {
         Ok(DeviceFolder(path))
     }
 
-    /// The folder at `path`, which is there.
-    pub fn at(path: PathBuf) -> Self {
-        DeviceFolder(path)
-    }
-
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0

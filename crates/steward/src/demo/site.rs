@@ -2,12 +2,12 @@
 //! back before.
 use super::plan::Planned;
 use super::scene::Scene;
-use super::upgrade::{FromHub, device};
+use super::upgrade::device;
 use crate::failure::{Failure, failed};
 use crate::limits::{ALL_PAGE_ITEMS_MAX, DEMO_ONBOARDING_SECONDS_MAX};
 use agent::AgentError;
 use agent::shell::FirmwareLink;
-use agent::upgrade::{Device, Patience, UpgradeError, keep};
+use agent::upgrade::{AtHub, Device, Patience, UpgradeError, keep};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,12 +45,14 @@ impl Site {
         let (orders, ordered) = watch::channel(None);
         let link = FirmwareLink { report: reported, offers: Arc::new(offers), orders: Arc::new(orders) };
         let look_every = Duration::from_millis(CONFIGURATION_MILLIS);
-        let agent = agent::Settings { look_every, firmware: Some(link), ..agent::Settings::new(registrar) };
+        let (way, ways) = watch::channel(None);
+        let (firmware, way) = (Some(link), Some(Arc::new(way)));
+        let agent = agent::Settings { look_every, firmware, way, ..agent::Settings::new(registrar) };
         let patience = Patience { health: HEALTH_MILLIS, ..Patience::default() };
         let report = Some(Arc::new(report));
         let firmware = agent::upgrade::Settings::new(device);
         let firmware = agent::upgrade::Settings { patience, report, orders: ordered, ..firmware };
-        let source = FromHub { folder: folder.clone(), hub: registrar.to_owned() };
+        let source = AtHub::new(registrar, ways);
         let stopped = || self.stopped(&folder);
         let (stopped, over, keeper_stopped, keeper_over) = (stopped(), stopped(), stopped(), stopped());
         let named = folder.clone();

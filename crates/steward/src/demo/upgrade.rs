@@ -7,10 +7,9 @@ use super::scene::{Scene, word};
 use super::story::MAKER;
 use crate::failure::{Failure, failed};
 use crate::limits::{DEMO_FIRMWARE_BYTES_MAX, DEMO_PUBLISH_SECONDS_MAX, DEMO_ROLLOUT_SECONDS_MAX};
-use agent::upgrade::{AtHub, Device, Image, Record, Slot, Source, lay};
+use agent::upgrade::{Device, Record, Slot, lay};
 use fleet::provisioning::release::door::{COMPONENT, envelope_path};
 use io::files::{read_limited, write_atomic};
-use io::http::client::Dialer;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,25 +88,6 @@ pub async fn lay_all(scene: &mut Scene) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// A device's way to payloads: its own hub, which has every image that it offers. It shows its LDevID.
-pub struct FromHub {
-    /// The device's folder.
-    pub folder: PathBuf,
-    /// Where the hub is.
-    pub hub: String,
-}
-
-impl Source for FromHub {
-    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
-        let folder = DeviceFolder::at(self.folder.clone());
-        let (_, identity) = folder.ldevid().map_err(said)?;
-        let pinned = folder.pinned().map_err(said)?.ok_or("the device knows no domain yet")?;
-        let tls = io::tls::client::anchored(&[pinned.der().to_vec()], Some(&identity));
-        let dialer = Dialer::new(tls.map_err(|why| why.to_string())?);
-        AtHub::new(&self.hub, dialer).piece(image, offset, length).await
-    }
 }
 
 /// 1.1 goes out and is stopped; 1.2 goes out; an older one is refused.
