@@ -1,5 +1,7 @@
 //! Every limit has one place, a unit, a meaning and a use.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::rooms::doc_text;
 use crate::tree::{Finding, SourceFile, Tree};
 
@@ -32,13 +34,22 @@ pub fn limits_say_what_they_are(file: &SourceFile) -> Vec<Finding> {
 
 /// A limit that nothing checks is no limit: product code other than limits.rs names it.
 pub fn limits_are_used(tree: &Tree) -> Vec<Finding> {
+    // Where a word stands: a name that is used in two files is used outside of its own.
+    let mut users: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let limits = tree.sources.iter().flat_map(constants).map(|constant| constant.ident.to_string());
+    let limits: BTreeSet<String> = limits.collect();
+    for file in &tree.sources {
+        for word in file.words.iter().filter(|word| !word.in_test && limits.contains(&word.text)) {
+            users.entry(&word.text).or_default().insert(file.path());
+        }
+    }
     let mut findings = Vec::new();
     for file in &tree.sources {
         for constant in constants(file) {
-            let used = tree.sources.iter().filter(|other| other.path() != file.path());
-            let mut words = used.flat_map(|other| &other.words).filter(|word| !word.in_test);
-            if !words.any(|word| constant.ident == word.text) {
-                let message = format!("{}: no product code uses it", constant.ident);
+            let name = constant.ident.to_string();
+            let users = users.get(name.as_str());
+            if users.is_none_or(|users| users.iter().all(|user| *user == file.path())) {
+                let message = format!("{name}: no product code uses it");
                 findings.push(file.finding(constant.ident.span().start().line, message));
             }
         }

@@ -43,14 +43,30 @@ pub fn rooms_are_whole(tree: &Tree) -> Vec<Finding> {
             say(format!("ARCHITECTURE.md does not name `{room}/`"));
         }
         let Some(text) = tree.text(&card) else { continue };
-        let lines: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).collect();
+        let lines = card_lines(text);
         if lines.is_empty() {
             say("it does not begin with the room's card (`//!`)".to_owned());
         } else if !lines.iter().any(|line| line.contains("RFC ") || line.to_lowercase().contains("charter")) {
             say("the card names neither an RFC nor the charter's words".to_owned());
         }
     }
+    findings.extend(folders_without_cards(tree));
     findings
+}
+
+/// The text at the top of a file.
+fn card_lines(text: &str) -> Vec<&str> {
+    text.lines().map_while(|line| line.strip_prefix("//!")).collect()
+}
+
+/// A room's own folders say what they hold, too.
+fn folders_without_cards(tree: &Tree) -> impl Iterator<Item = Finding> {
+    let inner = tree.texts.iter().filter(|file| {
+        let below = file.path.strip_prefix(ROOMS_FOLDER);
+        below.is_some_and(|path| path.ends_with("/mod.rs") && path.matches('/').count() > 1)
+    });
+    let bare = inner.filter(|file| card_lines(&file.text).is_empty());
+    bare.map(|file| Finding::new(&file.path, 1, "it does not say what the folder holds (`//!`)"))
 }
 
 /// Rooms never import each other's rules; `reactions.rs` alone speaks between them.
