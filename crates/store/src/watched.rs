@@ -40,8 +40,8 @@ impl<'a> Watched<'a> {
 
 impl Tx for Watched<'_> {
     fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault> {
-        self.wrote = true;
         let done = self.tx.exec(sql, args);
+        self.wrote |= done.as_ref().is_ok_and(|touched| *touched > 0);
         self.noticed(done)
     }
 

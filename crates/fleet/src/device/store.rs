@@ -254,7 +254,6 @@ impl Room for Device {
         let State { stage: Some(stage), identity, attention } = change.new else {
             return Err(Fault::corrupt("a device without a stage"));
         };
-        count_change(tx, subject, change.old.stage, *stage)?;
         let saved = match change.old_version {
             0 => tx.exec(
                 "INSERT INTO device (stage, name, maker, model, serial_number, attention, version, \
@@ -291,7 +290,11 @@ impl Room for Device {
                 ],
             )?,
         };
-        Ok(saved == 1)
+        if saved != 1 {
+            return Ok(false);
+        }
+        count_change(tx, subject, change.old.stage, *stage)?;
+        Ok(true)
     }
 
     fn count(tx: &mut dyn Tx) -> Result<i64, Fault> {

@@ -13,6 +13,7 @@ use crate::retirement::support;
 use crate::room::{Cx, Room, Subject};
 use crate::text::{Cursor, Label, Slug};
 use crate::time::{Millis, Shown};
+use crate::tx::Fault;
 use crate::words;
 use crate::{configuration, control, quarantine};
 use schemars::JsonSchema;
@@ -157,12 +158,12 @@ fn checked_name(name: &str) -> Result<(), Refusal> {
     Err(Refusal::new(Sort::Malformed, "name-like-an-id", detail))
 }
 
-fn free(cx: &mut Cx, identity: &Identity) -> Result<(), Refusal> {
-    checked_name(&identity.name)?;
+/// Why a device with a new id could not be kept: which of its keys another one has.
+fn taken(cx: &mut Cx, identity: &Identity, why: Refusal) -> Result<Refusal, Fault> {
     let organisation = cx.session.organisation.as_str();
-    let Some(key) = store::device_taken(cx.tx, organisation, identity)? else { return Ok(()) };
+    let Some(key) = store::device_taken(cx.tx, organisation, identity)? else { return Ok(why) };
     let detail = format!("another device has this {key}; `device list` shows it");
-    Err(Refusal::new(Sort::Conflict, "device-known", detail))
+    Ok(Refusal::new(Sort::Conflict, "device-known", detail))
 }
 
 /// Expect a device that has not been seen yet
@@ -205,11 +206,13 @@ impl Operation for Expect {
 }
 
 fn expect(cx: &mut Cx, site: &Slug, identity: Identity) -> Result<DeviceView, Refusal> {
-    free(cx, &identity)?;
+    checked_name(&identity.name)?;
     let id = cx.draw_id();
     let subject = cx.subject(site.as_str(), id);
-    let state = cx.begin::<Device>(&subject, Command::Expect(identity))?;
-    Ok(view(subject, state))
+    match cx.begin::<Device>(&subject, Command::Expect(identity.clone())) {
+        Ok(state) => Ok(view(subject, state)),
+        Err(why) => Err(taken(cx, &identity, why)?),
+    }
 }
 
 /// Expect the device of a birth record that a trusted maker signed
