@@ -279,6 +279,7 @@ fn of_quarantine(cx: &mut Cx, subject: &Subject, event: &quarantine::Event) -> R
     match event {
         quarantine::Event::Found { .. }
         | quarantine::Event::FoundAhead { .. }
+        | quarantine::Event::Entrusted
         | quarantine::Event::Settled { .. } => Ok(()),
         quarantine::Event::Held { level, .. } => {
             if ![Some(Quarantined), Some(Remediation)].contains(&stage) {
@@ -313,7 +314,10 @@ fn of_remediation(cx: &mut Cx, subject: &Subject, event: &remediation::Event) ->
         cx.change::<Control>(subject, cancel)?;
     }
     match event {
-        Event::Begun { .. } => cx.change::<Device>(subject, device::Command::BeginRemediation).map(drop),
+        Event::Begun { .. } => {
+            cx.change::<Device>(subject, device::Command::BeginRemediation)?;
+            cx.change::<Quarantine>(subject, quarantine::Command::Entrust).map(drop)
+        }
         Event::Tried { action: Action::Restart, deadline, .. } => {
             order(cx, subject, control::Kind::Restart, String::new(), *deadline)
         }
@@ -329,12 +333,12 @@ fn of_remediation(cx: &mut Cx, subject: &Subject, event: &remediation::Event) ->
         }
         Event::Healed => {
             cx.change::<Device>(subject, device::Command::Heal)?;
-            let (held, _) = Quarantine::load(cx.tx, subject)?.unwrap_or_default();
+            let heal = quarantine::Command::Heal { why: "its playbook helped".into() };
+            let held = cx.change::<Quarantine>(subject, heal)?;
             if held.level.is_none() {
                 return Ok(());
             }
-            let release = quarantine::Command::Release { why: "its playbook helped".into() };
-            cx.change::<Quarantine>(subject, release).map(drop)
+            cx.change::<Device>(subject, device::Command::Hold).map(drop)
         }
         Event::GivenUp { why } => {
             cx.change::<Device>(subject, device::Command::GiveUp { why: why.clone() })?;

@@ -10,7 +10,9 @@
 //! | let be, held | hold (a person) | held at this level |
 //! | let be | find (a packet outside its description) | held at `update-only`, one finding more |
 //! | held | find | held as before, one finding more |
-//! | held | release (a person, or its playbook helped) | let be; its findings are settled |
+//! | held | entrust (a playbook was begun on it) | held as before, until that helped or somebody holds it anew |
+//! | held | release (a person) | let be; its findings are settled |
+//! | held | heal (the playbook helped that was begun on this hold) | let be; its findings are settled |
 //! | any | end (its life here is over, or begins anew) | let be; its findings are settled |
 //! | any | find ahead | as before, one finding more: it has what the hub does not know |
 //! | any | settle (a person) | as before, that finding is settled |

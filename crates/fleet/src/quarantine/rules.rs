@@ -93,6 +93,8 @@ pub struct State {
     pub why: String,
     /// Since when it is held at this level.
     pub since: Millis,
+    /// A playbook was begun on the device as it is held: when that helps, the hold ends.
+    pub entrusted: bool,
     /// Findings by number, from 1; of those that are settled, the newest are kept.
     pub findings: BTreeMap<u32, Finding>,
     /// The newest number.
@@ -155,6 +157,13 @@ pub enum Command {
         /// Why.
         why: String,
     },
+    /// A playbook was begun on it.
+    Entrust,
+    /// Its playbook helped.
+    Heal {
+        /// Why it is let be.
+        why: String,
+    },
     /// Its life here is over, or begins anew.
     End {
         /// Why.
@@ -207,6 +216,8 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A playbook was begun on it as it is held.
+    Entrusted,
     /// Its life here is over, or begins anew.
     Ended {
         /// Why.
@@ -270,11 +281,17 @@ impl fmt::Display for Refusal {
 /// Why not.
 pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>, Refusal> {
     match command {
-        Command::Hold { level, .. } if state.level == Some(level) => Err(Refusal::Held(level)),
+        // Said once more, it outlasts the playbook.
+        Command::Hold { level, .. } if state.level == Some(level) && !state.entrusted => {
+            Err(Refusal::Held(level))
+        }
         Command::Hold { level, why } => Ok(vec![Event::Held { level, why, at: now }]),
         Command::Find(packet) => Ok(find(state, packet, now)),
         Command::Release { .. } if state.level.is_none() => Err(Refusal::NotHeld),
         Command::Release { why } => Ok(vec![Event::Released { why }]),
+        Command::Entrust if state.level.is_some() && !state.entrusted => Ok(vec![Event::Entrusted]),
+        Command::Heal { why } if state.entrusted => Ok(vec![Event::Released { why }]),
+        Command::Entrust | Command::Heal { .. } => Ok(vec![]),
         Command::FindAhead { of, what } if state.is_news(of, &what) => {
             Ok(vec![Event::FoundAhead { finding: state.newest + 1, of, what, at: now }])
         }
@@ -311,7 +328,9 @@ pub fn apply(state: &mut State, event: &Event) {
     match event {
         Event::Held { level, why, at } => {
             (state.level, state.why, state.since) = (Some(*level), why.clone(), *at);
+            state.entrusted = false;
         }
+        Event::Entrusted => state.entrusted = true,
         Event::Found { finding, packet, at } => {
             add(state, *finding, Matter::Packet(packet.clone()), *at);
         }
@@ -322,15 +341,19 @@ pub fn apply(state: &mut State, event: &Event) {
             state.findings.entry(*finding).and_modify(|finding| finding.settled = true);
         }
         Event::Released { .. } => {
-            (state.level, state.why, state.since) = (None, String::new(), Millis(0));
+            let_be(state);
             let of_packets = state.findings.values_mut().filter(|finding| finding.is_of_packet());
             of_packets.for_each(|finding| finding.settled = true);
         }
         Event::Ended { .. } => {
-            (state.level, state.why, state.since) = (None, String::new(), Millis(0));
+            let_be(state);
             state.findings.values_mut().for_each(|finding| finding.settled = true);
         }
     }
+}
+
+fn let_be(state: &mut State) {
+    (state.level, state.why, state.since, state.entrusted) = (None, String::new(), Millis(0), false);
 }
 
 fn add(state: &mut State, number: u32, matter: Matter, at: Millis) {

@@ -7,10 +7,11 @@ use crate::tx::{Fault, Migration, Row, Tx, many, one};
 use std::collections::BTreeMap;
 
 /// The tables of this room.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    room: "quarantine",
-    number: 1,
-    sql: "
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        room: "quarantine",
+        number: 1,
+        sql: "
 CREATE TABLE quarantine (
   organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL,
   level TEXT NOT NULL, why TEXT NOT NULL, since BIGINT NOT NULL, newest BIGINT NOT NULL,
@@ -21,7 +22,13 @@ CREATE TABLE finding (
   settled BIGINT NOT NULL, PRIMARY KEY (organisation, site, device, number));
 CREATE INDEX finding_settled ON finding (organisation, settled, device, number);
 ",
-}];
+    },
+    Migration {
+        room: "quarantine",
+        number: 2,
+        sql: "ALTER TABLE quarantine ADD COLUMN entrusted BIGINT NOT NULL DEFAULT 0",
+    },
+];
 
 fn finding(row: &Row) -> Result<(u32, Finding), Fault> {
     let (by, what) = (row.text(1)?.to_owned(), row.text(2)?.to_owned());
@@ -136,7 +143,7 @@ impl Room for Quarantine {
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(
             tx,
-            "SELECT level, why, since, newest, version FROM quarantine \
+            "SELECT level, why, since, newest, entrusted, version FROM quarantine \
              WHERE organisation = $1 AND site = $2 AND device = $3",
             &subject.key(),
             |row| {
@@ -145,7 +152,8 @@ impl Room for Quarantine {
                     _ => Some(row.parsed(0)?),
                 };
                 let (why, since, newest) = (row.text(1)?.into(), Millis(row.int(2)?), small(row.int(3)?)?);
-                Ok((State { level, why, since, newest, findings: BTreeMap::new() }, row.int(4)?))
+                let entrusted = row.int(4)? != 0;
+                Ok((State { level, why, since, newest, entrusted, ..State::default() }, row.int(5)?))
             },
         )?;
         let Some((state, version)) = found else { return Ok(None) };
@@ -153,24 +161,25 @@ impl Room for Quarantine {
     }
 
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
-        let State { level, why, since, newest, .. } = change.new;
+        let State { level, why, since, newest, entrusted, .. } = change.new;
         let row = [
             level.map_or("", rules::Level::as_str).into(),
             why.as_str().into(),
             since.0.into(),
             i64::from(*newest).into(),
+            i64::from(*entrusted).into(),
             change.new_version.into(),
         ];
         let row = row.into_iter().chain(subject.key());
         let saved = match change.old_version {
             0 => tx.exec(
-                "INSERT INTO quarantine (level, why, since, newest, version, organisation, site, device) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+                "INSERT INTO quarantine (level, why, since, newest, entrusted, version, organisation, site, \
+                 device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
                 &row.collect::<Vec<_>>(),
             )?,
             old_version => tx.exec(
-                "UPDATE quarantine SET level = $1, why = $2, since = $3, newest = $4, version = $5 \
-                 WHERE organisation = $6 AND site = $7 AND device = $8 AND version = $9",
+                "UPDATE quarantine SET level = $1, why = $2, since = $3, newest = $4, entrusted = $5, \
+                 version = $6 WHERE organisation = $7 AND site = $8 AND device = $9 AND version = $10",
                 &row.chain([old_version.into()]).collect::<Vec<_>>(),
             )?,
         };

@@ -61,6 +61,26 @@ fn a_device_is_held_and_released() {
 }
 
 #[test]
+fn a_playbook_ends_the_hold_that_it_was_begun_on() {
+    let begin = || Command::Entrust;
+    let well = || Command::Heal { why: "its playbook helped".into() };
+    check(vec![well()], Ok("- "));
+    check(vec![begin(), well()], Ok("- "));
+    check(vec![hold(Level::Dark), well()], Ok("dark "));
+    check(vec![hold(Level::Dark), begin(), well()], Ok("- "));
+    check(vec![find("a"), begin(), well()], Ok("- -"));
+    // What came later is somebody else's to end.
+    check(vec![begin(), hold(Level::Dark), well()], Ok("dark "));
+    check(vec![begin(), find("a"), well()], Ok("update-only +"));
+    check(vec![hold(Level::Watched), begin(), hold(Level::Dark), well()], Ok("dark "));
+    check(vec![find("a"), begin(), hold(Level::Dark), well()], Ok("dark +"));
+    check(vec![hold(Level::Dark), begin(), hold(Level::Dark), well()], Ok("dark "));
+    check(vec![hold(Level::Dark), begin(), hold(Level::Dark), hold(Level::Dark)], Err("already-held"));
+    check(vec![hold(Level::Dark), begin(), release(), hold(Level::Dark), well()], Ok("dark "));
+    check(vec![hold(Level::Dark), begin(), hold(Level::Watched), begin(), well()], Ok("- "));
+}
+
+#[test]
 fn a_finding_holds_who_was_let_be() {
     check(vec![find("a")], Ok("update-only +"));
     check(vec![find("a"), find("a"), find("b")], Ok("update-only ++"));
@@ -138,12 +158,13 @@ const STORED: &[&str] = &[
     r#"{"event":"found-ahead","finding":1,"of":"ahead-of-state/firmware","what":"2 over 1","at":7}"#,
     r#"{"event":"settled","finding":1,"why":"seen"}"#,
     r#"{"event":"released","why":"well"}"#,
+    r#"{"event":"entrusted"}"#,
     r#"{"event":"ended","why":"retired"}"#,
 ];
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Quarantine>(STORED, 6);
+    crate::audit::tests::stored_events::<super::Quarantine>(STORED, 7);
 }
 
 fn is_outside_description(state: &State) -> bool {
@@ -158,6 +179,8 @@ fn command() -> impl Strategy<Value = Command> {
         "[a-c]".prop_map(|what| ahead(&what)),
         (0..20u32).prop_map(settle),
         Just(release()),
+        Just(Command::Entrust),
+        Just(Command::Heal { why: "well".into() }),
         Just(end()),
     ]
 }

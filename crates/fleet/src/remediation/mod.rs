@@ -8,7 +8,7 @@
 //! | from | command | to |
 //! |---|---|---|
 //! | idle | begin | trying, the first try |
-//! | trying | report: it is well | idle; healed, and released if it was held |
+//! | trying | report: it is well | idle; healed, and released if the hold is the one that it was begun on |
 //! | trying | report: it was carried out, or could not be, and the device is not well | trying, the next try if there is one |
 //! | trying | expire (the try's deadline passed) | trying, the next try; or idle, given up |
 //! | trying | give up (a person) | idle; quarantined, needing attention |

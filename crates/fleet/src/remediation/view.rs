@@ -70,7 +70,7 @@ impl Operation for Show {
     }
 }
 
-/// Try to mend a device; it is released when it is well, and left to a person when nothing helps
+/// Try to mend a device; a hold that it is under now ends when it is well; when nothing helps it is left to a person
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {

@@ -2,6 +2,12 @@
 use crate::checkins::Join;
 use crate::plans::{Stage, URL, digest};
 use crate::support::{World, ask, code, holds, on_both, own};
+use fleet::operation::{Kind, Operation};
+use fleet::permission::Permission;
+use fleet::refusal::Refusal;
+use fleet::room::Cx;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 /// A device at work with an active plan that lets it talk to its bridge.
@@ -112,4 +118,35 @@ fn a_person_holds_a_device_as_far_as_they_say() {
         assert_eq!((stage.wanted().len(), stage.plans()), (0, 0));
         stage.0.sound();
     });
+}
+
+#[test]
+fn what_a_device_sends_while_it_is_mended_holds_it_longer_than_its_playbook() {
+    on_both("what_a_device_sends_while_it_is_mended", |world| {
+        let mut stage = at_work(world);
+        stage.ask("remediation begin", json!({"device": "lamp", "playbook": "restart:1:60"}));
+        assert_eq!(stage.observe(61)["level"], "update-only");
+        stage.0.commit(&[ask(own(Well {}))]).remove(0).expect("it is well");
+        stage.expect("finding list", json!({}), json!({"items": [{"settled": false}]}));
+        stage.stands(json!({"stage": "quarantined", "conditions": ["outside-description"]}));
+        stage.ask("quarantine release", json!({"device": "lamp", "why": "a service call"}));
+        stage.stands(json!({"stage": "operational", "conditions": []}));
+        stage.0.sound();
+    });
+}
+
+/// The lamp says that it is well.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Well {}
+
+impl Operation for Well {
+    const NAME: &'static str = "test well";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = ();
+
+    fn run(&self, cx: &mut Cx) -> Result<(), Refusal> {
+        let subject = cx.subject("main", "aa");
+        fleet::remediation::well(cx, &subject)
+    }
 }

@@ -330,3 +330,43 @@ fn a_released_device_needs_no_attention() {
     lamp.expect("device show", json!({"device": "lamp"}), json!({"stage": "operational", "conditions": []}));
     lamp.writer.sound();
 }
+
+/// A device, held or not, gets a playbook and is held or not while that is tried; then it is well.
+#[test]
+fn a_playbook_ends_the_hold_that_led_into_it_and_no_other() {
+    let check = |world: &World, before: Option<&str>, meanwhile: Option<&str>, expect: Option<&str>| {
+        let world = world.another();
+        let mut writer = world.writer();
+        let mut lamp = Lamp::new(&mut writer);
+        lamp.settles();
+        let hold = |lamp: &mut Lamp, level: Option<&str>| {
+            let Some(level) = level else { return };
+            let hold = json!({"device": "lamp", "level": level, "why": "odd"});
+            lamp.expect("quarantine hold", hold, json!({"level": level}));
+        };
+        hold(&mut lamp, before);
+        lamp.begin("re-apply-configuration:1:60", json!({"attempt": 1}));
+        hold(&mut lamp, meanwhile);
+        lamp.stands("remediation", json!([]));
+        assert!(lamp.checks_in().1, "it is well");
+        lamp.expect("remediation show", json!({"device": "lamp"}), json!({"action": null}));
+        lamp.expect("quarantine show", json!({"device": "lamp"}), json!({"level": expect}));
+        lamp.stands(if expect.is_some() { "quarantined" } else { "operational" }, json!([]));
+        if expect.is_some() {
+            // What is held now leads into the next playbook.
+            lamp.begin("re-apply-configuration:1:60", json!({"attempt": 1}));
+            assert!(lamp.checks_in().1, "it is well again");
+            lamp.stands("operational", json!([]));
+        }
+        lamp.writer.sound();
+    };
+    on_both("a_playbook_ends_the_hold_that_led_into_it", |world| {
+        check(world, None, None, None);
+        check(world, Some("isolated"), None, None);
+        check(world, None, Some("isolated"), Some("isolated"));
+        check(world, Some("update-only"), Some("isolated"), Some("isolated"));
+        check(world, Some("isolated"), Some("watched"), Some("watched"));
+        // A person says so once more.
+        check(world, Some("isolated"), Some("isolated"), Some("isolated"));
+    });
+}
