@@ -198,7 +198,8 @@ fn of_retirement(cx: &mut Cx, subject: &Subject, event: &retirement::Event) -> R
             let cancel = control::Command::CancelKind { kind, why: "the decommission was called off".into() };
             cx.change::<Control>(subject, cancel).map(drop)
         }
-        Event::Told | Event::Expired | Event::Archived { .. } => Ok(()),
+        // A late word ends no life: that was over, and another may have begun.
+        Event::Told | Event::Expired | Event::Archived { .. } | Event::WipedLate { .. } => Ok(()),
     }
 }
 

@@ -15,13 +15,16 @@
 //! | requested, wiping, overdue | call off (the device has to ask again) | cancelled |
 //! | overdue, or past the deadline | force (a person) | forced: not wiped (its life: retired) |
 //! | requested, wiping, overdue | close (it was retired at once) | forced |
+//! | forced | hear its last report | wiped, as it says late (its life, or a new one, stays as it is) |
 //! | wiped, forced | archive (the certificate of decommission is signed) | archived |
 //!
 //! `device retire` ends a life at once and asks the device nothing: for one that is lost, or that goes to
 //! somebody else with its factory identity. A decommission ends in it.
 //!
 //! A last report comes over a connection on which the device shows nothing: its keys are gone. Its
-//! signature alone counts, by a certificate of that very device.
+//! signature alone counts, by a certificate of that very device that was good when it was asked to wipe itself.
+//! One that comes after a forced end counts too, once: a second certificate of decommission takes the place of
+//! the one that did not know of it.
 //!
 //! Absent: signing and keeping (the hub's work). Not yet: transfer to another domain (RFC 8366bis), makers
 //! that are gone.

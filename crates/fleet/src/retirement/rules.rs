@@ -60,8 +60,12 @@ pub struct State {
     pub ended_at: Millis,
     /// What the device said last.
     pub said: Option<Said>,
+    /// When it said so, if its life had ended without that; 0 if not.
+    pub heard_at: Millis,
     /// The certificate of decommission, by its SHA-256: a blob; empty until it is signed.
     pub certificate: String,
+    /// The certificate of before the device's late word, by its SHA-256: a blob; empty without one.
+    pub replaces: String,
 }
 
 impl State {
@@ -70,7 +74,13 @@ impl State {
         matches!(self.phase, Some(Phase::Wiped | Phase::Forced)) && self.certificate.is_empty()
     }
 
-    fn is_open(&self) -> bool {
+    /// When what is certified was so.
+    pub fn certified_at(&self) -> Millis {
+        self.ended_at.max(self.heard_at)
+    }
+
+    /// Whether the device's word is waited for.
+    pub fn is_open(&self) -> bool {
         self.phase.is_some_and(Phase::is_open)
     }
 }
@@ -154,6 +164,13 @@ pub enum Event {
         /// Its SHA-256.
         certificate: String,
     },
+    /// The device is wiped, by its own signed word, which came after its life had ended.
+    WipedLate {
+        /// When that was heard.
+        at: Millis,
+        /// What it said.
+        said: Said,
+    },
 }
 
 /// Why not.
@@ -234,6 +251,7 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
         }
         (_, None) => return Err(Refusal::NotBegun),
         (Command::Hear(said), _) if state.is_open() => Event::Wiped { at: now, said },
+        (Command::Hear(said), Some(Phase::Forced)) => Event::WipedLate { at: now, said },
         // It was told twice, because the answer was lost.
         (Command::Hear(said), _) if state.said.as_ref() == Some(&said) => return Ok(vec![]),
         (Command::Force { .. }, Some(Phase::Requested | Phase::Wiping)) if now <= state.deadline => {
@@ -272,5 +290,9 @@ pub fn apply(state: &mut State, event: &Event) {
             state.why.clone_from(why);
         }
         Event::Archived { certificate } => state.certificate.clone_from(certificate),
+        Event::WipedLate { at, said } => {
+            (state.phase, state.heard_at, state.said) = (Some(Phase::Wiped), *at, Some(said.clone()));
+            state.replaces = std::mem::take(&mut state.certificate);
+        }
     }
 }

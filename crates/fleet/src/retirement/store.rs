@@ -22,7 +22,7 @@ CREATE INDEX retirement_report ON retirement (organisation, report);
 CREATE INDEX retirement_certificate ON retirement (organisation, certificate);
 ",
     },
-    // One row for each life that ended, also of a device that came back and is decommissioned again.
+    // One row for each certificate of decommission, also of a device that came back and is decommissioned again.
     Migration {
         room: "retirement",
         number: 2,
@@ -34,6 +34,14 @@ CREATE INDEX ended_life_report ON ended_life (organisation, report);
 CREATE INDEX ended_life_certificate ON ended_life (organisation, certificate);
 INSERT INTO ended_life (organisation, site, device, ended_at, report, certificate)
   SELECT organisation, site, device, ended_at, report, certificate FROM retirement WHERE certificate <> '';
+",
+    },
+    Migration {
+        room: "retirement",
+        number: 3,
+        sql: "
+ALTER TABLE retirement ADD COLUMN heard_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE retirement ADD COLUMN replaces TEXT NOT NULL DEFAULT '';
 ",
     },
 ];
@@ -53,6 +61,8 @@ fn state(row: &Row) -> Result<State, Fault> {
         ended_at: Millis(row.int(5)?),
         said: said.transpose()?,
         certificate: row.text(9)?.into(),
+        heard_at: Millis(row.int(10)?),
+        replaces: row.text(11)?.into(),
     })
 }
 
@@ -69,10 +79,10 @@ pub fn retirement_list(
     many(
         tx,
         "SELECT phase, why, asked_at, deadline, ldevids, ended_at, report, wiped, ldevid, certificate, \
-         organisation, site, device FROM retirement \
+         heard_at, replaces, organisation, site, device FROM retirement \
          WHERE organisation = $1 AND device > $2 ORDER BY device LIMIT $3",
         &[organisation.into(), after.into(), i64::from(limit).into()],
-        |row| Ok((Subject::read(row, 10)?, state(row)?)),
+        |row| Ok((Subject::read(row, 12)?, state(row)?)),
     )
 }
 
@@ -116,19 +126,19 @@ impl Room for Retirement {
         one(
             tx,
             "SELECT phase, why, asked_at, deadline, ldevids, ended_at, report, wiped, ldevid, certificate, \
-             version FROM retirement WHERE organisation = $1 AND site = $2 AND device = $3",
+             heard_at, replaces, version FROM retirement WHERE organisation = $1 AND site = $2 AND device = $3",
             &subject.key(),
-            |row| Ok((state(row)?, row.int(10)?)),
+            |row| Ok((state(row)?, row.int(12)?)),
         )
     }
 
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
-        let State { phase, why, asked_at, deadline, ldevids, ended_at, said, certificate } = change.new;
+        let State { phase, why, asked_at, deadline, ldevids, ended_at, said, certificate, .. } = change.new;
         let phase = phase.ok_or_else(|| Fault::corrupt("a decommission without a phase"))?;
         let said =
             said.clone().unwrap_or(Said { report: String::new(), wiped: vec![], ldevid: String::new() });
         let wiped = serde_json::to_string(&said.wiped).map_err(|why| Fault::corrupt(why.to_string()))?;
-        let row: [Value; 11] = [
+        let row: [Value; 13] = [
             phase.as_str().into(),
             why.as_str().into(),
             asked_at.0.into(),
@@ -139,25 +149,30 @@ impl Room for Retirement {
             wiped.as_str().into(),
             said.ldevid.as_str().into(),
             certificate.as_str().into(),
+            change.new.heard_at.0.into(),
+            change.new.replaces.as_str().into(),
             change.new_version.into(),
         ];
         let row = row.into_iter().chain(subject.key());
         let saved = match change.old_version {
             0 => tx.exec(
                 "INSERT INTO retirement (phase, why, asked_at, deadline, ldevids, ended_at, report, wiped, \
-                 ldevid, certificate, version, organisation, site, device) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
+                 ldevid, certificate, heard_at, replaces, version, organisation, site, device) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+                 ON CONFLICT DO NOTHING",
                 &row.collect::<Vec<_>>(),
             )?,
             old_version => tx.exec(
                 "UPDATE retirement SET phase = $1, why = $2, asked_at = $3, deadline = $4, ldevids = $5, \
-                 ended_at = $6, report = $7, wiped = $8, ldevid = $9, certificate = $10, version = $11 \
-                 WHERE organisation = $12 AND site = $13 AND device = $14 AND version = $15",
+                 ended_at = $6, report = $7, wiped = $8, ldevid = $9, certificate = $10, heard_at = $11, \
+                 replaces = $12, version = $13 \
+                 WHERE organisation = $14 AND site = $15 AND device = $16 AND version = $17",
                 &row.chain([old_version.into()]).collect::<Vec<_>>(),
             )?,
         };
         if !certificate.is_empty() {
-            let proofs = [ended_at.0.into(), said.report.as_str().into(), certificate.as_str().into()];
+            let at = change.new.certified_at().0;
+            let proofs = [at.into(), said.report.as_str().into(), certificate.as_str().into()];
             tx.exec(
                 "INSERT INTO ended_life (organisation, site, device, ended_at, report, certificate) \
                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",

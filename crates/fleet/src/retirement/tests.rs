@@ -40,7 +40,7 @@ fn the_table_of_the_card() {
     check(&[begin(), Tell, Expire, Hear(said())], 5, Ok(Some(Wiped)));
     check(&[begin(), Tell, Hear(said()), Hear(said())], 5, Ok(Some(Wiped)));
     let other = Said { report: "cd".into(), ..said() };
-    check(&[begin(), Hear(said()), Hear(other)], 5, Err("decommission-over"));
+    check(&[begin(), Hear(said()), Hear(other.clone())], 5, Err("decommission-over"));
     check(&[begin(), Cancel], 5, Ok(Some(Cancelled)));
     check(&[begin(), Cancel, begin()], 5, Ok(Some(Requested)));
     check(&[begin(), Cancel, Hear(said())], 5, Err("decommission-over"));
@@ -51,7 +51,15 @@ fn the_table_of_the_card() {
     check(&[begin(), force()], 11, Ok(Some(Forced)));
     check(&[begin(), Expire, force()], 5, Ok(Some(Forced)));
     check(&[begin(), Tell, close()], 5, Ok(Some(Forced)));
-    check(&[begin(), close(), Hear(said())], 5, Err("decommission-over"));
+    // A word that comes after a forced end counts, and is the last one.
+    check(&[begin(), close(), Hear(said())], 5, Ok(Some(Wiped)));
+    check(&[begin(), Expire, force(), Hear(said())], 5, Ok(Some(Wiped)));
+    check(&[begin(), close(), archive(), Hear(said())], 5, Ok(Some(Wiped)));
+    check(&[begin(), close(), Hear(said()), Hear(said())], 5, Ok(Some(Wiped)));
+    check(&[begin(), close(), Hear(said()), Hear(other.clone())], 5, Err("decommission-over"));
+    check(&[begin(), close(), archive(), Hear(said()), archive(), archive()], 5, Err("decommission-over"));
+    check(&[begin(), close(), Hear(said()), begin()], 5, Err("decommission-begun"));
+    check(&[begin(), close(), archive(), Hear(said()), archive(), begin()], 5, Ok(Some(Requested)));
     check(&[begin(), archive()], 5, Err("decommission-over"));
     check(&[begin(), Hear(said()), begin()], 5, Err("decommission-begun"));
     check(&[begin(), Hear(said()), archive()], 5, Ok(Some(Wiped)));
@@ -75,6 +83,24 @@ fn what_is_archived() {
     assert_eq!((state.why.as_str(), state.said, state.ended_at), ("lost", None, Millis(11)));
 }
 
+#[test]
+fn what_a_late_word_changes() {
+    let [force, hear] = [Command::Force { why: "lost".into() }, Command::Hear(said())];
+    let archive = |certificate: &str| Command::Archive { certificate: certificate.into() };
+    let check = |commands: &[Command], certificate: &str, replaces: &str| {
+        let mut state = led(commands, 11).expect("forced");
+        for event in decide(&state, hear.clone(), Millis(20)).expect("it counts") {
+            apply(&mut state, &event);
+        }
+        assert_eq!((state.why.as_str(), state.ended_at, state.heard_at), ("lost", Millis(11), Millis(20)));
+        assert_eq!((state.said.as_ref(), state.certified_at()), (Some(&said()), Millis(20)));
+        assert_eq!((state.certificate.as_str(), state.replaces.as_str()), (certificate, replaces));
+        assert!(state.lacks_certificate());
+    };
+    check(&[begin(), force.clone()], "", "");
+    check(&[begin(), force, archive("cd")], "", "cd");
+}
+
 /// One line for every form in which an event was ever stored. Never remove one.
 const STORED: &[&str] = &[
     r#"{"event":"begun","why":"old","at":5,"deadline":10,"ldevids":"PEM"}"#,
@@ -84,6 +110,7 @@ const STORED: &[&str] = &[
     r#"{"event":"cancelled"}"#,
     r#"{"event":"forced","at":5,"why":"lost"}"#,
     r#"{"event":"archived","certificate":"cd"}"#,
+    r#"{"event":"wiped-late","at":5,"said":{"report":"ab","wiped":["keys"],"ldevid":"PEM"}}"#,
 ];
 
 /// As [`STORED`], of the support calendar.
@@ -132,6 +159,6 @@ fn the_table_of_the_calendar() {
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Retirement>(STORED, 7);
+    crate::audit::tests::stored_events::<super::Retirement>(STORED, 8);
     crate::audit::tests::stored_events::<super::support::Support>(STORED_SUPPORT, 4);
 }

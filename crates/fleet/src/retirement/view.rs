@@ -1,7 +1,7 @@
 //! What the faces, the door and the hub's worker ask of decommissions.
 //!
 //! [`LookAtReport`], [`HearReport`], [`Wanted`] and [`Archive`] are asked by the hub and are in no table.
-use super::rules::{Command, Phase, Said, State};
+use super::rules::{Command, Phase, Said, State, decide};
 use super::{Retirement, store};
 use crate::audit::store::lane_list;
 use crate::audit::view::hex;
@@ -13,7 +13,7 @@ use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
-use crate::room::{Cx, Room, Subject};
+use crate::room::{Cx, Reason, Room, Subject};
 use crate::text::{Cursor, Digest, Label};
 use crate::time::{Millis, Shown};
 use schemars::JsonSchema;
@@ -39,6 +39,8 @@ pub struct RetirementView {
     pub deadline: Shown,
     /// When it ended; nothing while it is open.
     pub ended_at: Option<Shown>,
+    /// When the device's word came, if its life had ended without that.
+    pub heard_at: Option<Shown>,
     /// What the device does not have any more, by its own signed word.
     pub wiped: Vec<String>,
     /// Its last report, by its SHA-256: a blob; empty when there is none.
@@ -47,6 +49,8 @@ pub struct RetirementView {
     pub ldevid: String,
     /// The certificate of decommission, by its SHA-256: a blob; empty until it is signed.
     pub certificate: String,
+    /// The certificate of before the device's late word, by its SHA-256: a blob; empty without one.
+    pub replaces: String,
 }
 
 fn view(subject: &Subject, state: State) -> Result<RetirementView, Refusal> {
@@ -59,10 +63,12 @@ fn view(subject: &Subject, state: State) -> Result<RetirementView, Refusal> {
         asked_at: Shown(state.asked_at),
         deadline: Shown(state.deadline),
         ended_at: ended.filter(|_| phase != Phase::Cancelled),
+        heard_at: Some(Shown(state.heard_at)).filter(|at| at.0 != Millis(0)),
         wiped: said.as_ref().map(|said| said.wiped.clone()).unwrap_or_default(),
         last_report: said.as_ref().map(|said| said.report.clone()).unwrap_or_default(),
         ldevid: said.map_or(state.ldevids, |said| said.ldevid),
         certificate: state.certificate,
+        replaces: state.replaces,
     })
 }
 
@@ -299,8 +305,9 @@ impl Spoken {
         })
     }
 
-    /// The device, if the certificate is its own, its decommission's time is right, and its serial number.
-    fn subject(&self, cx: &mut Cx) -> Result<Subject, Refusal> {
+    /// The device and its decommission, if the certificate is its own, the order's time is right, and its serial
+    /// number.
+    fn about(&self, cx: &mut Cx) -> Result<(Subject, State), Refusal> {
         // Nobody known asks: the refusal is not worth a line of the journal.
         let unknown = || {
             let detail = "no device with this LDevID was told to wipe itself at that time";
@@ -310,7 +317,9 @@ impl Spoken {
         let found = device::store::device_find(cx.tx, organisation, &self.device)?;
         let subject = found.filter(|subject| subject.id == self.device).ok_or_else(unknown)?;
         let (state, _) = Retirement::load(cx.tx, &subject)?.unwrap_or_default();
-        let (joined, _) = Onboarding::load(cx.tx, &subject)?.unwrap_or_default();
+        // What it got in a later life says nothing of the one that ended.
+        let joined = if state.is_open() { Onboarding::load(cx.tx, &subject)? } else { None };
+        let (joined, _) = joined.unwrap_or_default();
         let serial_number = device::Device::load(cx.tx, &subject)?.map(|(it, _)| it.identity.serial_number);
         let said = state.said.as_ref().map(|said| said.ldevid.as_str()).unwrap_or_default();
         let good = joined.ldevids.into_values().map(|ldevid| ldevid.certificate).collect::<String>();
@@ -321,9 +330,14 @@ impl Spoken {
         let is_told = orders.into_iter().chain([state.asked_at]).any(|at| at.to_string() == self.at);
         let counts = is_its && is_told;
         match counts && serial_number.as_ref() == Some(&self.serial_number) {
-            true => Ok(subject),
+            true => Ok((subject, state)),
             false => Err(unknown()),
         }
+    }
+
+    fn said(&self) -> Said {
+        let Spoken { report, wiped, ldevid, .. } = self.clone();
+        Said { report, wiped, ldevid }
     }
 }
 
@@ -341,11 +355,15 @@ impl Operation for LookAtReport {
     type Answer = String;
 
     fn run(&self, cx: &mut Cx) -> Result<String, Refusal> {
-        self.spoken.subject(cx).map(|subject| subject.id)
+        let (subject, state) = self.spoken.about(cx)?;
+        // Nothing is kept that would not be heard.
+        decide(&state, Command::Hear(self.spoken.said()), cx.now)
+            .map_err(|why| Refusal::new(why.sort(), why.code(), why.to_string()))?;
+        Ok(subject.id)
     }
 }
 
-/// A device's last report was kept: its life here ends
+/// A device's last report was kept: its life here ends, if it had not
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HearReport {
@@ -361,9 +379,8 @@ impl Operation for HearReport {
 
     fn run(&self, cx: &mut Cx) -> Result<RetirementView, Refusal> {
         cx.sound_now()?;
-        let subject = self.spoken.subject(cx)?;
-        let Spoken { report, wiped, ldevid, .. } = self.spoken.clone();
-        let state = cx.change::<Retirement>(&subject, Command::Hear(Said { report, wiped, ldevid }))?;
+        let (subject, _) = self.spoken.about(cx)?;
+        let state = cx.change::<Retirement>(&subject, Command::Hear(self.spoken.said()))?;
         view(&subject, state)
     }
 }
@@ -382,7 +399,7 @@ pub struct Work {
     pub device: String,
     /// What is certified: JSON.
     pub text: String,
-    /// When the life ended: the time of the signature.
+    /// When what is certified was so: the time of the signature.
     pub at: Millis,
 }
 
@@ -405,7 +422,7 @@ fn work(cx: &mut Cx, subject: Subject) -> Result<Work, Refusal> {
     let identity = device::Device::load(cx.tx, &subject)?.map(|(it, _)| it.identity).unwrap_or_default();
     let heads = lane_list(cx.tx)?.into_iter();
     let journal = heads.map(|head| json!({"lane": head.lane, "entry": head.seq, "hash": hex(&head.hash)}));
-    let at = state.ended_at;
+    let at = state.certified_at();
     let ended = view(&subject, state)?;
     let certificates = Certificate::list_from_pem(&ended.ldevid).unwrap_or_default();
     let text = json!({
@@ -419,10 +436,12 @@ fn work(cx: &mut Cx, subject: Subject) -> Result<Work, Refusal> {
         "serial_number": identity.serial_number,
         "why": ended.why,
         "asked_at": ended.asked_at,
-        "ended_at": Shown(at),
+        "ended_at": ended.ended_at,
+        "heard_at": ended.heard_at,
         "is_wiped": ended.phase == Phase::Wiped,
         "wiped": ended.wiped,
         "last_report": ended.last_report,
+        "replaces": ended.replaces,
         "ldevids": certificates.iter().map(|it| hex(&sha256(it.der()))).collect::<Vec<_>>(),
         "journal": journal.collect::<Vec<_>>(),
     });

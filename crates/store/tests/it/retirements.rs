@@ -13,7 +13,7 @@ use fleet::permission::Permission;
 use fleet::refusal::Refusal;
 use fleet::retirement::view::{Archive, HearReport, LookAtReport, Spoken, Wanted, Work};
 use fleet::room::{Cx, Room};
-use fleet::time::Millis;
+use fleet::time::{Millis, Shown};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -49,6 +49,7 @@ impl Signer for TestKey {
 struct Join {
     device: String,
     certificate: String,
+    again: bool,
 }
 
 impl Operation for Join {
@@ -66,17 +67,22 @@ impl Operation for Join {
             maker: "x".into(),
             ..Identity::default()
         };
-        cx.change::<Device>(&subject, Command::Expect(identity))?;
+        if !self.again {
+            cx.change::<Device>(&subject, Command::Expect(identity))?;
+        }
         let introduction: Introduction =
             serde_json::from_value(json!({"anchor": "x", "serial_number": serial_number, "key": "k"}))
                 .expect("an introduction");
         let (not_before, not_after) = (Millis(0), Millis(i64::MAX));
-        let ldevid = Ldevid { key: "l".into(), not_before, not_after, certificate: self.certificate.clone() };
+        let serial = format!("{}{}", self.device, if self.again { "-again" } else { "" });
+        let key = serial.clone();
+        let ldevid =
+            Ldevid { key: key.clone(), not_before, not_after, certificate: self.certificate.clone() };
         for command in [
             onboarding::Command::Introduce(introduction),
             onboarding::Command::Admit,
-            onboarding::Command::Want { key: "l".into() },
-            onboarding::Command::Issue { serial: self.device.clone(), ldevid },
+            onboarding::Command::Want { key },
+            onboarding::Command::Issue { serial, ldevid },
             onboarding::Command::Report { good: true, reason: String::new(), matched: true },
         ] {
             cx.change::<Onboarding>(&subject, command)?;
@@ -95,6 +101,15 @@ struct Lamp {
 
 impl Lamp {
     fn joins(writer: &mut Writer, id: &'static str) -> Self {
+        Self::enrols(writer, id, false)
+    }
+
+    /// In a new life, with a key and an LDevID of that.
+    fn joins_again(&self, writer: &mut Writer) -> Self {
+        Self::enrols(writer, self.id, true)
+    }
+
+    fn enrols(writer: &mut Writer, id: &'static str, again: bool) -> Self {
         let (key, authority) = (TestKey::new(), TestKey::new());
         let profile = Profile::LdevId { serial_number: id.into(), device_id: id.into() };
         let validity = Validity { not_before: 0, not_after: None };
@@ -103,7 +118,7 @@ impl Lamp {
         let root = issue(&root, &public(&authority), None, [1; 16], validity, &authority).expect("a root");
         let ldevid = issue(&profile, &public(&key), Some(&root), [2; 16], validity, &authority);
         let lamp = Lamp { id, key, ldevid: ldevid.expect("a certificate") };
-        let join = Join { device: id.into(), certificate: lamp.ldevid.to_pem() };
+        let join = Join { device: id.into(), certificate: lamp.ldevid.to_pem(), again };
         writer.commit(&[ask(own(join))]).remove(0).expect("joined");
         lamp
     }
@@ -254,10 +269,66 @@ fn a_device_that_never_answers() {
         shows(&mut writer, "onboarding show", "lamp", json!({"ldevids": []}));
         let text: Json = serde_json::from_str(&wanted(&mut writer).remove(0).text).expect("JSON");
         assert_eq!(text["is_wiped"], json!(false));
-        let late = lamp.reports(at.as_str().expect("a time"));
-        assert_eq!(code(&run(&mut writer, HearReport { spoken: late })), "decommission-over");
+        writer.sound();
+
+        // Its word was under way: it counts, and the certificate that did not know of it is replaced.
+        let first = "ab".repeat(32);
+        archive(&mut writer, &first);
+        let at = at.as_str().expect("a time");
+        writer.now = writer.now.plus_seconds(3600);
+        let (late, again) = (lamp.reports(at), lamp.reports(at));
+        let heard = run(&mut writer, HearReport { spoken: late.clone() }).expect("heard");
+        let least = json!({"phase": "wiped", "why": "lost", "ended_at": forced["ended_at"],
+            "heard_at": Shown(writer.now), "last_report": late.report, "ldevid": lamp.ldevid.to_pem(),
+            "certificate": "", "replaces": first});
+        assert!(holds(&heard, &least), "{heard:#}");
+        run(&mut writer, HearReport { spoken: late.clone() }).expect("told twice");
+        // One word is enough: nothing else is kept.
+        assert_eq!(code(&writer.look(own(LookAtReport { spoken: again.clone() }))), "decommission-over");
+        assert_eq!(code(&run(&mut writer, HearReport { spoken: again })), "decommission-over");
+        let work = wanted(&mut writer).remove(0);
+        let text: Json = serde_json::from_str(&work.text).expect("JSON");
+        let least = json!({"is_wiped": true, "why": "lost", "ended_at": forced["ended_at"],
+            "heard_at": Shown(writer.now), "last_report": late.report, "replaces": first});
+        assert!(holds(&text, &least), "{text:#}");
+        assert_eq!(work.at, writer.now, "it is signed when it was heard");
+        let second = "cd".repeat(32);
+        archive(&mut writer, &second);
+        let exported = writer.read("retirement export", r#"{"device":"lamp"}"#).expect("exported");
+        assert!(holds(&exported, &json!({"certificate": second, "last_report": late.report})), "{exported}");
+        let proofs = [late.report.as_str(), &first, &second];
+        assert!(proofs.into_iter().all(|digest| is_held(&mut writer, digest)));
+        shows(&mut writer, "device show", "lamp", json!({"stage": "retired"}));
         writer.sound();
     });
+}
+
+#[test]
+fn a_late_word_ends_no_new_life() {
+    on_both("a late word ends no new life", |world: &World| {
+        let mut writer = world.writer();
+        let lamp = Lamp::joins(&mut writer, "lamp");
+        let begun = writer.write("retirement begin", r#"{"device":"lamp","why":"old"}"#).expect("begun");
+        let at = begun["asked_at"].as_str().expect("a time").to_owned();
+        writer.write("device retire", r#"{"device":"lamp","why":"stolen"}"#).expect("retired");
+        writer.write("device claim", r#"{"device":"lamp","proof":"a bill"}"#).expect("claimed");
+        // Its certificate of now says nothing of the life before.
+        let renewed = lamp.joins_again(&mut writer);
+        let unknown = writer.look(own(LookAtReport { spoken: renewed.reports(&at) }));
+        assert_eq!(code(&unknown), "last-report-unknown");
+        run(&mut writer, HearReport { spoken: lamp.reports(&at) }).expect("heard");
+        shows(&mut writer, "retirement show", "lamp", json!({"phase": "wiped"}));
+        shows(&mut writer, "device show", "lamp", json!({"stage": "operational"}));
+        shows(&mut writer, "onboarding show", "lamp", json!({"ldevids": [{}]}));
+        writer.sound();
+    });
+}
+
+/// Keeps the certificate of decommission that is wanted.
+fn archive(writer: &mut Writer, certificate: &str) {
+    let work = wanted(writer).remove(0);
+    let certificate = certificate.parse().expect("a digest");
+    run(writer, Archive { site: work.site, device: work.device, certificate }).expect("archived");
 }
 
 #[test]
