@@ -38,7 +38,7 @@ mod word;
 use operation::{OperationRow, row};
 use room::{Fold, fold};
 use script::Script;
-use tx::Migration;
+use tx::{Fill, Migration};
 
 /// Everything a person or a program can ask of a fleet: one line per operation.
 pub const OPERATIONS: &[OperationRow] = &[
@@ -225,6 +225,9 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     upgrade::store::MIGRATIONS,
     posture::attention::store::MIGRATIONS,
 ];
+
+/// What migrations cannot say in SQL.
+pub const FILLS: &[Fill] = &[device::store::FILL];
 
 /// Every room's scripts, for the store's tests on both engines.
 pub const SCRIPTS: &[&[Script]] = &[

@@ -191,3 +191,14 @@ pub struct Migration {
     /// Statements, each ended by `;`. SQLite reads BYTEA as BLOB.
     pub sql: &'static str,
 }
+
+/// What a migration cannot say in SQL. It is run right after it, once, in the same transaction.
+#[derive(Clone, Copy)]
+pub struct Fill {
+    /// The migration's room.
+    pub room: &'static str,
+    /// The migration's number.
+    pub number: i64,
+    /// What is done.
+    pub run: fn(&mut dyn Tx) -> Result<(), Fault>,
+}

@@ -1,6 +1,6 @@
 //! The rooms' tables: each migration runs once, and is never edited after it has run anywhere.
 use crate::engine::{Batch, Engine};
-use fleet::tx::{Fault, FaultKind, Migration, Tx, many};
+use fleet::tx::{Fault, FaultKind, Fill, Migration, Tx, many};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,10 @@ fn edited(Migration { room, number, .. }: &Migration) -> Fault {
 
 fn run(tx: &mut dyn Batch, migration: &Migration) -> Result<(), Fault> {
     tx.script(migration.sql)?;
+    let is_its = |fill: &&Fill| (fill.room, fill.number) == (migration.room, migration.number);
+    if let Some(fill) = fleet::FILLS.iter().find(is_its) {
+        (fill.run)(tx)?;
+    }
     tx.exec(
         "INSERT INTO migration (room, number, digest) VALUES ($1, $2, $3)",
         &[migration.room.into(), migration.number.into(), digest(migration)[..].into()],

@@ -63,6 +63,28 @@ pub const SCRIPTS: &[Script] = &[
         ],
     },
     Script {
+        name: "names are listed as people count",
+        steps: &[
+            answers("device expect", r#"{"serial_number":"lamp-10"}"#, "{}"),
+            answers("device expect", r#"{"serial_number":"lamp-2"}"#, "{}"),
+            answers("device expect", r#"{"serial_number":"lamp-02"}"#, "{}"),
+            answers("device expect", r#"{"serial_number":"other"}"#, "{}"),
+            answers("device rename", r#"{"device":"other","name":"lamp-1"}"#, "{}"),
+            answers(
+                "device list",
+                r#"{"limit":2}"#,
+                r#"{"items":[{"name":"lamp-1"},{"name":"lamp-02"}],"next":"lamp-02"}"#,
+            ),
+            answers(
+                "device list",
+                r#"{"stage":"expected","after":"lamp-02"}"#,
+                r#"{"items":[{"name":"lamp-2"},{"name":"lamp-10"}]}"#,
+            ),
+            // Whether or not a device is called so.
+            answers("device list", r#"{"after":"lamp-9"}"#, r#"{"items":[{"name":"lamp-10"}]}"#),
+        ],
+    },
+    Script {
         name: "what is not well-formed is refused",
         steps: &[
             refuses("device expect", "{}", "bad-arguments"),

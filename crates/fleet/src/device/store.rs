@@ -1,14 +1,16 @@
 //! Rows of devices, and their maintained counts.
 use super::Device;
-use super::rules::{self, Identity, Stage, State};
+use super::rules::{self, Identity, Stage, State, place};
+use crate::limits::STEP_ROWS_MAX;
 use crate::room::{Change, Room, Subject};
-use crate::tx::{Fault, Migration, Row, Tx, many, one};
+use crate::tx::{Fault, Fill, Migration, Row, Tx, many, one};
 
 /// The tables of this room.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    room: "device",
-    number: 1,
-    sql: "
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        room: "device",
+        number: 1,
+        sql: "
 CREATE TABLE device (
   organisation TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, stage TEXT NOT NULL,
   name TEXT NOT NULL, maker TEXT NOT NULL, model TEXT NOT NULL, serial_number TEXT NOT NULL,
@@ -21,7 +23,44 @@ CREATE TABLE device_count (
   organisation TEXT NOT NULL, site TEXT NOT NULL, stage TEXT NOT NULL, devices BIGINT NOT NULL,
   PRIMARY KEY (organisation, site, stage));
 ",
-}];
+    },
+    Migration {
+        room: "device",
+        number: 2,
+        sql: "
+ALTER TABLE device ADD COLUMN place TEXT NOT NULL DEFAULT '';
+CREATE INDEX device_place ON device (organisation, place, name);
+DROP INDEX device_stage;
+CREATE INDEX device_stage_place ON device (organisation, stage, place, name);
+",
+    },
+];
+
+/// Devices of before their places were kept get them.
+pub const FILL: Fill = Fill { room: "device", number: 2, run: place_all };
+
+fn place_all(tx: &mut dyn Tx) -> Result<(), Fault> {
+    let mut last = Subject { organisation: String::new(), site: String::new(), id: String::new() };
+    loop {
+        let some = many(
+            tx,
+            "SELECT organisation, site, device, name FROM device \
+             WHERE (organisation, site, device) > ($1, $2, $3) ORDER BY organisation, site, device LIMIT $4",
+            &last.key_and([i64::from(STEP_ROWS_MAX).into()]),
+            |row| Ok((subject(row)?, place(row.text(3)?))),
+        )?;
+        for (subject, place) in &some {
+            tx.exec(
+                "UPDATE device SET place = $1 WHERE organisation = $2 AND site = $3 AND device = $4",
+                &[&[place.as_str().into()], &subject.key()[..]].concat(),
+            )?;
+        }
+        match some.into_iter().next_back() {
+            None => return Ok(()),
+            Some((subject, _)) => last = subject,
+        }
+    }
+}
 
 /// A row of a list.
 pub struct Listed {
@@ -46,7 +85,7 @@ fn state(row: &Row) -> Result<State, Fault> {
     Ok(State { stage: Some(row.parsed(0)?), identity, attention: row.text(5)?.into() })
 }
 
-/// The devices of an organisation after `after`, by name.
+/// The devices of an organisation after `after`, by name as people count.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -60,13 +99,20 @@ pub fn device_list(
     many(
         tx,
         "SELECT stage, name, maker, model, serial_number, attention, organisation, site, device FROM device \
-         WHERE organisation = $1 AND ($2 = '' OR site = $2) AND name > $3 ORDER BY name LIMIT $4",
-        &[organisation.into(), site.into(), after.into(), i64::from(limit).into()],
+         WHERE organisation = $1 AND ($2 = '' OR site = $2) AND (place, name) > ($3, $4) \
+         ORDER BY place, name LIMIT $5",
+        &[
+            organisation.into(),
+            site.into(),
+            place(after).as_str().into(),
+            after.into(),
+            i64::from(limit).into(),
+        ],
         listed,
     )
 }
 
-/// The devices of an organisation in one stage after `after`, by name.
+/// The devices of an organisation in one stage after `after`, by name as people count.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -81,8 +127,16 @@ pub fn device_list_stage(
     many(
         tx,
         "SELECT stage, name, maker, model, serial_number, attention, organisation, site, device FROM device \
-         WHERE organisation = $1 AND stage = $2 AND ($3 = '' OR site = $3) AND name > $4 ORDER BY name LIMIT $5",
-        &[organisation.into(), stage.as_str().into(), site.into(), after.into(), i64::from(limit).into()],
+         WHERE organisation = $1 AND stage = $2 AND ($3 = '' OR site = $3) AND (place, name) > ($4, $5) \
+         ORDER BY place, name LIMIT $6",
+        &[
+            organisation.into(),
+            stage.as_str().into(),
+            site.into(),
+            place(after).as_str().into(),
+            after.into(),
+            i64::from(limit).into(),
+        ],
         listed,
     )
 }
@@ -256,12 +310,13 @@ impl Room for Device {
         };
         let saved = match change.old_version {
             0 => tx.exec(
-                "INSERT INTO device (stage, name, maker, model, serial_number, attention, version, \
-                 organisation, site, device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                "INSERT INTO device (stage, name, place, maker, model, serial_number, attention, version, \
+                 organisation, site, device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                  ON CONFLICT DO NOTHING",
                 &[
                     stage.as_str().into(),
                     identity.name.as_str().into(),
+                    place(&identity.name).as_str().into(),
                     identity.maker.as_str().into(),
                     identity.model.as_str().into(),
                     identity.serial_number.as_str().into(),
@@ -275,11 +330,12 @@ impl Room for Device {
             // The model and the serial number are a device's own and never change here; the maker is
             // bound once.
             old_version => tx.exec(
-                "UPDATE device SET stage = $1, name = $2, maker = $3, attention = $4, version = $5 \
-                 WHERE organisation = $6 AND site = $7 AND device = $8 AND version = $9",
+                "UPDATE device SET stage = $1, name = $2, place = $3, maker = $4, attention = $5, version = $6 \
+                 WHERE organisation = $7 AND site = $8 AND device = $9 AND version = $10",
                 &[
                     stage.as_str().into(),
                     identity.name.as_str().into(),
+                    place(&identity.name).as_str().into(),
                     identity.maker.as_str().into(),
                     attention.as_str().into(),
                     change.new_version.into(),

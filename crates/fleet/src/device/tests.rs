@@ -1,4 +1,4 @@
-use super::rules::{Command, Event, Identity, Refusal, Stage, State, apply, decide};
+use super::rules::{Command, Event, Identity, Refusal, Stage, State, apply, decide, place};
 use crate::room::Reason;
 use crate::time::Millis;
 use proptest::prelude::*;
@@ -174,4 +174,19 @@ fn what_is_possible_is_what_would_be_done() {
         let offered = possible.iter().all(|name| crate::OPERATIONS.iter().any(|row| row.name == *name));
         assert!(offered, "{possible:?}");
     }
+}
+
+#[test]
+fn names_stand_as_people_count() {
+    let check = |names: &[&str]| {
+        let places: Vec<String> = names.iter().map(|name| place(name)).collect();
+        assert!(places.is_sorted(), "{places:?}");
+    };
+    check(&["lamp", "lamp-0", "lamp-1", "lamp-2", "lamp-9", "lamp-10", "lamp-11", "lamp-100", "lamp-x"]);
+    check(&["1", "2", "10", "18446744073709551615", "18446744073709551616", "a"]);
+    check(&["hall-2-lamp-10", "hall-10-lamp-1", "hall-10-lamp-2", "hall-10-lamp-10b"]);
+    check(&["lamp-1", "lamp-1-1", "lamp-1-replaced", "lamp-2"]);
+    check(&["lamp-08", "lamp-9", "lamp-0010"]);
+    check(&["", "\u{e4}-2", "\u{e4}-10"]);
+    assert_eq!(place("lamp-007"), place("lamp-7"), "the name itself decides then");
 }

@@ -33,6 +33,23 @@ fn migrations_run_once_and_are_not_edited() {
 }
 
 #[test]
+fn devices_of_before_their_places_were_kept_are_listed_as_people_count() {
+    on_both("devices of before", |world| {
+        let (first, devices) = (&fleet::device::store::MIGRATIONS[..1], 501);
+        migrate(&mut *world.engine(), &[first]).expect("the tables of before");
+        let insert = "INSERT INTO device (organisation, site, device, stage, name, maker, model, serial_number, \
+                      attention, version) VALUES ('main', 'main', $1, 'expected', $1, '', '', $1, '', 1)";
+        let filled = world.engine().batch(&mut |tx| {
+            (1..=devices).try_for_each(|n| tx.exec(insert, &[format!("lamp-{n}").as_str().into()]).map(drop))
+        });
+        filled.expect("devices");
+        let list = world.writer().read("device list", r#"{"limit":500,"after":"lamp-1"}"#).expect("a list");
+        let names = list["items"].as_array().expect("items").iter().map(|it| it["name"].clone());
+        assert!(names.eq((2..=devices).map(|n| format!("lamp-{n}"))), "in another order");
+    });
+}
+
+#[test]
 fn a_store_is_opened_again_with_what_it_holds() {
     on_both("a store is opened again", |world| {
         write(&world.store(), expect_device("a")).expect("expected");
