@@ -176,6 +176,19 @@ fn what_is_possible_is_what_would_be_done() {
     }
 }
 
+/// What is asked of a device is let through by its stage, and what is forgotten in the tables is named.
+#[test]
+fn a_life_that_is_over_allows_nothing_but_a_claim() {
+    let asks = |row: &&crate::operation::OperationRow| {
+        let first = row.fields().into_iter().next();
+        row.kind == crate::operation::Kind::Write && first.is_some_and(|f| f.required && f.name == "device")
+    };
+    for row in crate::OPERATIONS.iter().filter(asks) {
+        let allowed = super::view::allows(Stage::Retired, row.name);
+        assert_eq!(allowed, row.name == "device claim", "{}", row.name);
+    }
+}
+
 #[test]
 fn names_stand_as_people_count() {
     let check = |names: &[&str]| {

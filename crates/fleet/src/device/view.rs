@@ -90,11 +90,15 @@ pub struct DeviceDetail {
     pub possible: Vec<&'static str>,
 }
 
+const HERE: &[Stage] = {
+    use Stage::{Discovered, Expected, Onboarding, Operational, Quarantined, Remediation};
+    &[Expected, Discovered, Onboarding, Operational, Quarantined, Remediation]
+};
+const AT_WORK: &[Stage] = &[Stage::Operational, Stage::Quarantined, Stage::Remediation];
+
 /// What may be asked of a device, by the stages that allow it. Whether it is done is for the room to say.
 const POSSIBLE: &[(&str, &[Stage])] = {
-    use Stage::{Discovered, Expected, Onboarding, Operational, Quarantined, Remediation, Retired};
-    const HERE: &[Stage] = &[Expected, Discovered, Onboarding, Operational, Quarantined, Remediation];
-    const AT_WORK: &[Stage] = &[Operational, Quarantined, Remediation];
+    use Stage::{Discovered, Onboarding, Operational, Quarantined, Remediation, Retired};
     &[
         ("onboarding admit", &[Discovered]),
         ("description enter", HERE),
@@ -105,7 +109,7 @@ const POSSIBLE: &[(&str, &[Stage])] = {
         ("configuration backup", AT_WORK),
         ("access locate", &[Discovered, Onboarding, Operational, Quarantined, Remediation]),
         ("access activate", AT_WORK),
-        ("quarantine hold", &[Operational, Quarantined]),
+        ("quarantine hold", AT_WORK),
         ("quarantine release", &[Quarantined]),
         ("remediation begin", &[Operational, Quarantined]),
         ("remediation give-up", &[Remediation]),
@@ -117,6 +121,24 @@ const POSSIBLE: &[(&str, &[Stage])] = {
         ("device claim", &[Retired]),
     ]
 };
+
+/// As [`POSSIBLE`], for what is asked about something of a device: a page of its own shows that.
+const BESIDE: &[(&str, &[Stage])] = &[
+    ("finding settle", HERE),
+    ("gate appoint", AT_WORK),
+    ("gate dismiss", AT_WORK),
+    ("onboarding adopt", HERE),
+    ("operation cancel", HERE),
+    ("quarantine observe", AT_WORK),
+    ("retirement cancel", AT_WORK),
+    ("retirement force", AT_WORK),
+];
+
+/// Whether the stage of a device lets an operation through.
+pub fn allows(stage: Stage, operation: &str) -> bool {
+    let known = POSSIBLE.iter().chain(BESIDE).find(|(name, _)| *name == operation);
+    known.is_none_or(|(_, stages)| stages.contains(&stage))
+}
 
 /// The operations on a device that its stage allows.
 pub(super) fn possible(stage: Stage) -> Vec<&'static str> {

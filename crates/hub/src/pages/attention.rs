@@ -84,6 +84,7 @@ pub async fn listed(asker: Asker<'_>, answer: &Json, next: Option<String>) -> Re
         before: vec![by_kind],
         answer: Some(Shape::Table { table, next }),
         after: vec![requirements(asker).await?],
+        ..Content::default()
     })
 }
 

@@ -1,4 +1,5 @@
 //! A device: what is known of it in every room that its asker may look into.
+use super::form::Form;
 use super::journal::{self, About};
 use super::render::{Cell, Shape, Table};
 use super::section::{Asker, Content, Section, View, address, difference, items, text};
@@ -6,6 +7,7 @@ use super::{attention, rollout};
 use fleet::access::view as access;
 use fleet::configuration::view as configuration;
 use fleet::control::view as control;
+use fleet::device::rules::Stage;
 use fleet::device::view as device;
 use fleet::onboarding::view as onboarding;
 use fleet::posture::attention::view::List as Attention;
@@ -51,10 +53,20 @@ pub async fn shown(asker: Asker<'_>, answer: &Json) -> Content {
     Content {
         title: Some(format!("Device {}", text(answer, "name"))),
         about: Some("What is known of it, and what may be asked of it.".into()),
-        answer: Some(Shape::of(answer, &row, &super::form::Form::new(&row, &[]))),
+        answer: Some(Shape::of(answer, &row, &Form::new(&row, &[]))),
         after,
         ..Content::default()
     }
+}
+
+/// The stage of the device that a page is about, where the answer does not say itself what is possible.
+pub async fn stage(asker: Asker<'_>, form: &Form, answer: &Json) -> Option<Stage> {
+    if answer["possible"].is_array() {
+        return None;
+    }
+    let subject = form.fields.iter().find(|input| input.field.required && input.field.name == "device")?;
+    let shown = asker.maybe::<device::Show>(json!({"device": subject.value})).await?;
+    text(&shown, "stage").parse().ok()
 }
 
 /// What it may reach, as its plan says it in words.

@@ -2,6 +2,8 @@
 use super::render::words;
 use super::section::address;
 use fleet::OPERATIONS;
+use fleet::device::rules::Stage;
+use fleet::device::view::allows;
 use fleet::operation::{Field, Kind, OperationRow};
 use fleet::permission::Session;
 use serde_json::Value as Json;
@@ -130,14 +132,15 @@ impl Form {
     }
 
     /// On a page that shows one thing: the forms of the changes that may be asked of that thing. An answer says
-    /// itself which are `possible`; of one that does not, they are those of its noun.
-    pub fn actions(&self, session: &Session, noun: &str, answer: &Json) -> Vec<Form> {
+    /// itself which are `possible`; of one that does not, they are those of its noun that the stage of the device
+    /// lets through.
+    pub fn actions(&self, session: &Session, noun: &str, answer: &Json, stage: Option<Stage>) -> Vec<Form> {
         let Some(subject) = self.fields.iter().find(|input| input.field.required) else { return Vec::new() };
         let given = [(subject.field.name.clone(), subject.value.clone())];
         let possible = answer["possible"].as_array();
         let offered = |row: &OperationRow| match possible {
             Some(possible) => possible.iter().any(|name| name == row.name),
-            None => row.noun_verb().0 == noun,
+            None => row.noun_verb().0 == noun && stage.is_none_or(|stage| allows(stage, row.name)),
         };
         let fits = |row: &&OperationRow| {
             let first = row.fields().into_iter().next();

@@ -119,7 +119,7 @@ pub async fn listed(asker: Asker<'_>, answer: &Json, next: Option<String>) -> Re
         about: Some("What happened and who did it, newest first.".into()),
         before: vec![Section::new("chain", "Chain", View::Lines(lines)).at("/audit/verify")],
         answer: Some(Shape::Table { table, next }),
-        after: Vec::new(),
+        ..Content::default()
     })
 }
 

@@ -251,7 +251,11 @@ async fn show(
     let outcome = shared.desk.run(&session, row, row.coerce(given), None).await;
     let asker = Asker { shared: &shared, session: &session };
     let outcome = match outcome {
-        Ok(answer) => content(asker, row, &form, &answer).await.map(|content| (answer, content)),
+        Ok(answer) => {
+            let stage = device::stage(asker, &form, &answer).await;
+            let content = content(asker, row, &form, &answer).await;
+            content.map(|content| (answer, Content { stage, ..content }))
+        }
         Err(refusal) => Err(refusal),
     };
     finish(&session, row, form, outcome)
@@ -367,7 +371,7 @@ fn page(
             // The headings of sections lead to those pages.
             let is_plain = content.before.is_empty() && content.after.is_empty();
             let related = if is_plain { form.related(session, row) } else { Vec::new() };
-            (related, form.actions(session, noun, answer))
+            (related, form.actions(session, noun, answer, content.stage))
         }
         (Kind::Write, Some(answer)) => (back(answer), Vec::new()),
         _ => (Vec::new(), Vec::new()),

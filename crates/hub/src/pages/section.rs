@@ -3,6 +3,7 @@ use super::chart::Bar;
 use super::form::Form;
 use super::render::{Shape, Table};
 use crate::Shared;
+use fleet::device::rules::Stage;
 use fleet::operation::{Operation, OperationRow, row};
 use fleet::permission::Session;
 use fleet::refusal::Refusal;
@@ -108,6 +109,9 @@ pub struct Content {
     pub answer: Option<Shape>,
     /// After the answer.
     pub after: Vec<Section>,
+    /// The stage of the device that the page is about, if it is about one and its answer does not say what is
+    /// possible.
+    pub stage: Option<Stage>,
 }
 
 /// Whoever asks the fleet for a page.

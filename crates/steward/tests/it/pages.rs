@@ -192,6 +192,32 @@ fn the_overview_counts_as_the_api_does() {
     assert_eq!(browser.count("#timeline tbody tr"), 2);
 }
 
+/// Each page about a device whose life is over offers what begins it anew, or nothing.
+#[test]
+fn nothing_is_offered_of_a_retired_device_that_would_be_refused() {
+    let hub = fleet(2);
+    hub.run(&["device", "retire", "lamp-2", "--why", "support has ended"]).exits(0);
+    let Some(mut browser) = Browser::start("nothing_is_offered_of_a_retired_device", NO_SCRIPT) else {
+        return;
+    };
+    sign_in(&mut browser, &hub, "admin");
+    let mut check = |page: &str, device: &str, expect: &[&str]| {
+        browser.open(&format!("{}/{page}?device={device}", hub.people()));
+        browser.one("#answer");
+        let buttons = browser.all("#actions > details > summary");
+        let offered: Vec<String> = buttons.iter().map(|button| browser.text(button)).collect();
+        assert_eq!(offered, expect, "{page} of {device}");
+    };
+    check("device/show", "lamp-2", &["claim"]);
+    check("device/timeline", "lamp-2", &["claim"]);
+    check("device/timeline", "lamp-1", &["rename", "retire"]);
+    for page in
+        ["onboarding/show", "quarantine/show", "remediation/show", "configuration/show", "access/show"]
+    {
+        check(page, "lamp-2", &[]);
+    }
+}
+
 #[test]
 fn the_overview_moves_by_itself() {
     let hub = fleet(1);
