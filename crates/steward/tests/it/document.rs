@@ -1,9 +1,10 @@
 //! The served OpenAPI document: as it was, true, and enough to call every operation.
 
-use crate::support::{Http, Hub, body};
+use crate::support::{Http, Hub, bearing, body};
 use expect_test::{expect, expect_file};
 use io::http::client::{Answer, Request};
 use io::http::header::CONTENT_TYPE;
+use io::http::url::Url;
 use serde_json::{Map, Value as Json, json};
 
 /// What needs another's example, or takes one away, or who asks, comes last, and in this order.
@@ -102,6 +103,59 @@ fn every_operation_is_called_from_the_document_alone() {
     .assert_eq(&refused.join("\n"));
 }
 
+/// Which list names what a look asks for, and by which member.
+const NAMED_BY: [(&str, &str, &str); 10] = [
+    ("account", "account/list", "account"),
+    ("anchor", "anchor/list", "anchor"),
+    ("class", "controller/list", "class"),
+    ("device", "device/list", "name"),
+    ("finding", "finding/list", "finding"),
+    ("product", "product/list", "product"),
+    ("release", "release/list", "release"),
+    ("requirement", "posture/list", "name"),
+    ("rollout", "rollout/list", "rollout"),
+    ("serial_number", "birth/list", "serial_number"),
+];
+
+/// Asks a hub that lived, whose ready-file is `ready`, for everything that can be looked at, of everything that
+/// its lists name; each answer is what the document says. The operations that answered nothing but refusals.
+pub fn looked_at_in_vain(ready: &Json) -> Vec<String> {
+    let mut http = Http::believing(std::path::Path::new(text(&ready["ca"])));
+    let mut get = |target: &str| {
+        let url = Url::parse(text(&ready["people"])).and_then(|url| url.with_target(target)).expect("a URL");
+        http.send(&bearing(Request::get(url), text(&ready["token"])))
+    };
+    let document = body(&get("/api/v1/openapi.json"));
+    let problem = &document["components"]["schemas"]["Problem"];
+    let mut in_vain = Vec::new();
+    for operation in operations(&document).iter().filter(|operation| operation.method == "get") {
+        let required = operation.required();
+        let known = NAMED_BY.iter().find(|(name, ..)| required.iter().any(|(wanted, _)| wanted == name));
+        let queries = match known {
+            None => vec![query(&required)],
+            Some((name, list, member)) => {
+                let listed = body(&get(&format!("/api/v1/{list}")));
+                let values = listed["items"].as_array().expect("items").iter().map(|item| &item[*member]);
+                let of = |value: &Json| {
+                    let given = required.iter().map(|(wanted, example)| {
+                        (*wanted, if wanted == name { value.clone() } else { example.clone() })
+                    });
+                    query(&given.collect::<Vec<_>>())
+                };
+                values.map(of).collect()
+            }
+        };
+        let mut answered = false;
+        for query in queries {
+            answered |= operation.judge(&get(&format!("{}?{query}", operation.path)), problem);
+        }
+        if !answered {
+            in_vain.push(operation.id.clone());
+        }
+    }
+    in_vain
+}
+
 /// One operation of the document.
 struct Operation {
     id: String,
@@ -130,7 +184,7 @@ fn operations(document: &Json) -> Vec<Operation> {
 impl Operation {
     fn request(&self, hub: &Hub) -> Request {
         match self.method.as_str() {
-            "get" => hub.get(&format!("{}?{}", self.path, self.query())),
+            "get" => hub.get(&format!("{}?{}", self.path, query(&self.required()))),
             "post" => {
                 let schema = &self.operation["requestBody"]["content"]["application/json"]["schema"];
                 let arguments = object(schema);
@@ -142,15 +196,11 @@ impl Operation {
         }
     }
 
-    fn query(&self) -> String {
+    /// What a query has to say, by its examples.
+    fn required(&self) -> Vec<(&str, Json)> {
         let parameters = self.operation["parameters"].as_array().expect("parameters");
         let required = parameters.iter().filter(|p| p["in"] == "query" && p["required"] == true);
-        let pairs = required.map(|p| (p["name"].as_str().expect("a name"), example(&p["schema"])));
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in pairs {
-            query.append_pair(name, &value.as_str().map_or_else(|| value.to_string(), String::from));
-        }
-        query.finish()
+        required.map(|p| (text(&p["name"]), example(&p["schema"]))).collect()
     }
 
     /// Whether it was done; either way the body is what the document says.
@@ -167,6 +217,14 @@ impl Operation {
         assert!(found.is_empty(), "{}: {found:?}", self.id);
         answer.status == 200
     }
+}
+
+fn query(pairs: &[(&str, Json)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in pairs {
+        query.append_pair(name, &value.as_str().map_or_else(|| value.to_string(), String::from));
+    }
+    query.finish()
 }
 
 /// The required members of an object, by their examples.

@@ -3,8 +3,10 @@
 //! One demo serves all of it, so it is one test.
 
 use crate::browser::{Browser, Wish};
+use crate::document::looked_at_in_vain;
 use crate::pages::{FORM, NO_SCRIPT, SESSION, asked_nobody_else, sign_in};
 use crate::support::{Hub, PATIENCE, Process, body, program, with};
+use expect_test::expect;
 use io::http::StatusCode;
 use io::http::client::Request;
 use io::http::header::{COOKIE, ORIGIN};
@@ -118,6 +120,7 @@ fn the_pages_of_a_fleet_that_lived() {
     let name = "the_pages_of_a_fleet_that_lived";
     let Some(mut plain) = Browser::start(name, NO_SCRIPT) else { return };
     let mut story = played();
+    every_look_is_as_documented(&story);
     sign_in(&mut plain, &story.operator, "admin");
     rollouts_are_as_the_api_says(&story, &mut plain);
     findings_are_as_the_api_says(&story, &mut plain);
@@ -135,6 +138,40 @@ fn the_pages_of_a_fleet_that_lived() {
     drop(browser);
     story.operator.process.signal("-INT");
     assert_eq!(story.operator.process.ended(), Some(0));
+}
+
+fn every_look_is_as_documented(story: &Story) {
+    // An operator makes nothing, and a manufacturer runs nothing.
+    expect![[r#"
+        birth-show
+        product-description
+        product-releases
+        product-show
+        voucher-show"#]].assert_eq(&looked_at_in_vain(&story.operator.ready).join("\n"));
+    expect![[r#"
+        access-judge
+        access-plan
+        access-show
+        anchor-show
+        configuration-diff
+        configuration-show
+        configuration-versions
+        controller-show
+        description-show
+        device-show
+        device-timeline
+        finding-show
+        firmware-list
+        onboarding-show
+        operation-list
+        quarantine-show
+        release-show
+        remediation-show
+        retirement-export
+        retirement-show
+        rollout-devices
+        rollout-show
+        rollout-waves"#]].assert_eq(&looked_at_in_vain(&story.manufacturer).join("\n"));
 }
 
 fn column(browser: &mut Browser, table: &str, name: &str) -> Vec<String> {
