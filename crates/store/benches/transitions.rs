@@ -58,9 +58,9 @@ fn measure() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Something that takes batches, and says how long it took.
+/// Something that takes batches, and says how long each took.
 trait Taker {
-    fn take(&mut self, number: usize, batch: usize) -> Result<Duration, Failed>;
+    fn take(&mut self, number: usize, batch: usize) -> Result<Vec<Duration>, Failed>;
 }
 
 fn turns(
@@ -74,24 +74,29 @@ fn turns(
     ours.take(batch, batch)?;
     bare.take(batch, batch)?;
     let (mut transitions, mut inserts, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut batches = Vec::new();
     for _ in 0..ROUNDS {
         let (ours, bare) = (ours.take(number, batch)?, bare.take(number, batch)?);
-        transitions.push(number as f64 / ours.as_secs_f64());
-        inserts.push(number as f64 / bare.as_secs_f64());
-        ratios.push(bare.as_secs_f64() / ours.as_secs_f64());
+        let all = |times: &[Duration]| times.iter().sum::<Duration>().as_secs_f64();
+        transitions.push(number as f64 / all(&ours));
+        inserts.push(number as f64 / all(&bare));
+        ratios.push(all(&bare) / all(&ours));
+        batches.extend(ours.iter().map(|took| took.as_secs_f64() * 1000.0));
     }
     println!(
         "{}",
         json!({"engine": engine, "batch": batch, "n": number * ROUNDS, "rounds": ROUNDS,
-               "transitions_per_s": median(transitions).round(), "bare_inserts_per_s": median(inserts).round(),
-               "ratio": (median(ratios) * 100.0).round() / 100.0})
+               "transitions_per_s": at(50, transitions).round(), "bare_inserts_per_s": at(50, inserts).round(),
+               "ratio": (at(50, ratios) * 100.0).round() / 100.0,
+               "batch_ms_median": at(50, batches.clone()), "batch_ms_p99": at(99, batches)})
     );
     Ok(())
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+/// What so many of a hundred figures are not above.
+fn at(percent: usize, mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    figures[figures.len() * percent / 100]
 }
 
 /// The writer of the product, without its threads.
@@ -125,8 +130,8 @@ impl Writer {
 
 impl Taker for Writer {
     /// Expects as many devices.
-    fn take(&mut self, number: usize, batch: usize) -> Result<Duration, Failed> {
-        let (mut left, mut took) = (number, Duration::ZERO);
+    fn take(&mut self, number: usize, batch: usize) -> Result<Vec<Duration>, Failed> {
+        let (mut left, mut took) = (number, Vec::new());
         while left > 0 {
             let asks: Result<Vec<Ask>, _> = (0..batch.min(left)).map(|_| self.ask()).collect();
             let asks = asks.map_err(|refusal| refusal.detail)?;
@@ -134,7 +139,7 @@ impl Taker for Writer {
             let begin = Instant::now();
             let now = Millis(BEGUN + i64::try_from(self.opened.elapsed().as_millis())?);
             let outcomes = commit(&mut *self.engine, &mut self.lane, now, &Env::default(), &asks);
-            took += begin.elapsed();
+            took.push(begin.elapsed());
             for outcome in outcomes {
                 outcome.map_err(|refusal| refusal.detail)?;
             }
@@ -163,16 +168,17 @@ impl Sqlite {
 }
 
 impl Taker for Sqlite {
-    fn take(&mut self, number: usize, batch: usize) -> Result<Duration, Failed> {
-        let begin = Instant::now();
-        for _ in 0..number / batch {
+    fn take(&mut self, number: usize, batch: usize) -> Result<Vec<Duration>, Failed> {
+        let one = |_| {
+            let begin = Instant::now();
             let transaction = self.0.transaction()?;
             for _ in 0..batch {
                 transaction.prepare_cached("INSERT INTO bare (text) VALUES (?1)")?.execute([TEXT])?;
             }
             transaction.commit()?;
-        }
-        Ok(begin.elapsed())
+            Ok(begin.elapsed())
+        };
+        (0..number / batch).map(one).collect()
     }
 }
 
@@ -191,16 +197,17 @@ impl Postgres {
 }
 
 impl Taker for Postgres {
-    fn take(&mut self, number: usize, batch: usize) -> Result<Duration, Failed> {
-        let begin = Instant::now();
-        for _ in 0..number / batch {
+    fn take(&mut self, number: usize, batch: usize) -> Result<Vec<Duration>, Failed> {
+        let one = |_| {
+            let begin = Instant::now();
             let mut transaction = self.0.transaction()?;
             for _ in 0..batch {
                 transaction.execute(&self.1, &[&TEXT])?;
             }
             transaction.commit()?;
-        }
-        Ok(begin.elapsed())
+            Ok(begin.elapsed())
+        };
+        (0..number / batch).map(one).collect()
     }
 }
 

@@ -147,7 +147,8 @@ fn every_look_is_as_documented(story: &Story) {
         product-description
         product-releases
         product-show
-        voucher-show"#]].assert_eq(&looked_at_in_vain(&story.operator.ready).join("\n"));
+        voucher-show"#]]
+    .assert_eq(&looked_at_in_vain(&story.operator.ready).join("\n"));
     expect![[r#"
         access-judge
         access-plan
@@ -171,7 +172,8 @@ fn every_look_is_as_documented(story: &Story) {
         retirement-show
         rollout-devices
         rollout-show
-        rollout-waves"#]].assert_eq(&looked_at_in_vain(&story.manufacturer).join("\n"));
+        rollout-waves"#]]
+    .assert_eq(&looked_at_in_vain(&story.manufacturer).join("\n"));
 }
 
 fn column(browser: &mut Browser, table: &str, name: &str) -> Vec<String> {
