@@ -224,6 +224,7 @@ pub const MIGRATIONS: &[&[Migration]] = &[
     upgrade::firmware::store::MIGRATIONS,
     upgrade::store::MIGRATIONS,
     posture::attention::store::MIGRATIONS,
+    posture::store::MIGRATIONS,
 ];
 
 /// What migrations cannot say in SQL.

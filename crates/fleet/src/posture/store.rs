@@ -1,7 +1,17 @@
-//! What the checks read of other rooms' rows. This room has none of its own.
+//! What the checks read of other rooms' rows. This room has none of its own, but an index.
+use crate::device::rules::place;
 use crate::room::Subject;
 use crate::time::Millis;
-use crate::tx::{Fault, Tx, many};
+use crate::tx::{Fault, Migration, Tx, many};
+
+/// An index over another room's table: of a fleet that has not joined yet, nobody is looked at.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    room: "posture",
+    number: 1,
+    sql: "
+CREATE INDEX device_at_work ON device (organisation, place, name)
+  WHERE stage IN ('operational', 'quarantined', 'remediation')",
+}];
 
 /// A device at work.
 pub struct AtWork {
@@ -19,7 +29,7 @@ pub struct AtWork {
     pub has_plan: bool,
 }
 
-/// The devices at work of an organisation after `after`, by name.
+/// The devices at work of an organisation after `after`, by name as people count.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -38,8 +48,14 @@ pub fn at_work_list(
          (SELECT count(*) FROM access a WHERE a.organisation = d.organisation AND a.site = d.site \
           AND a.device = d.device AND a.active_plan <> '') \
          FROM device d WHERE d.organisation = $2 AND d.stage IN ('operational', 'quarantined', 'remediation') \
-         AND d.name > $3 ORDER BY d.name LIMIT $4",
-        &[now.0.into(), organisation.into(), after.into(), i64::from(limit).into()],
+         AND (d.place, d.name) > ($3, $4) ORDER BY d.place, d.name LIMIT $5",
+        &[
+            now.0.into(),
+            organisation.into(),
+            place(after).as_str().into(),
+            after.into(),
+            i64::from(limit).into(),
+        ],
         |row| {
             Ok(AtWork {
                 subject: Subject::read(row, 0)?,

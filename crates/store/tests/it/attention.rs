@@ -1,6 +1,6 @@
 //! What a person should look at, on both engines: each kind, its order, its pages and its counts.
 use crate::rollouts::{Prepare, checks_in};
-use crate::support::{World, Writer, ask, on_both, own};
+use crate::support::{World, Writer, ask, on_both, own, permitted};
 use fleet::configuration::{Configuration, rules::Command as Configure};
 use fleet::device::{Device, rules::Command as Life};
 use fleet::discovery::description::{Description, rules as description};
@@ -13,10 +13,12 @@ use fleet::quarantine::rules::{Ahead, Packet};
 use fleet::quarantine::{Quarantine, rules::Command as Hold};
 use fleet::refusal::Refusal;
 use fleet::room::Cx;
+use fleet::tx::{Each, Fault, Tx, Value, many};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+use store::run_read;
 
 /// Something of every kind but the rollouts', of devices at work.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -134,6 +136,54 @@ fn what_a_person_should_look_at_is_listed_most_severe_first() {
         }
         writer.sound();
     });
+}
+
+/// A transaction of SQLite that notes how each query is carried out.
+struct Explained<'a> {
+    tx: &'a mut dyn Tx,
+    steps: Vec<String>,
+}
+
+impl Tx for Explained<'_> {
+    fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, Fault> {
+        self.tx.exec(sql, args)
+    }
+
+    fn rows(&mut self, sql: &'static str, args: &[Value], each: Each) -> Result<(), Fault> {
+        let explain: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
+        let steps = many(self.tx, explain, args, |row| Ok(row.text(3)?.to_owned()))?;
+        self.steps.extend(steps);
+        self.tx.rows(sql, args, each)
+    }
+}
+
+/// Neither the whole fleet nor the whole journal is walked, however large they are.
+#[test]
+fn looking_at_little_costs_little() {
+    let world = World::sqlite();
+    let mut writer = prepared(&world);
+    let check = |writer: &mut Writer, operation: &str, arguments: Json| {
+        let permitted = permitted(operation, &arguments.to_string()).expect("well-formed");
+        let (now, env, mut steps) = (writer.now, writer.env.clone(), Vec::new());
+        let looked = writer.engine.snapshot(&mut |tx| {
+            let mut tx = Explained { tx, steps: Vec::new() };
+            run_read(&mut tx, now, &env, &permitted).expect("an answer");
+            steps = tx.steps;
+            Ok(())
+        });
+        looked.expect("a snapshot");
+        for step in steps {
+            let of_subject = !step.contains(" j ") || step.contains("journal_subject");
+            let of_index = !step.starts_with("SEARCH d USING") || !step.contains("INDEX device_name (");
+            let walks = step.starts_with("SCAN") && !step.starts_with("SCAN t") && !step.contains("CONSTANT");
+            assert!(of_subject && of_index && !walks, "{operation} {arguments}: {step}");
+        }
+    };
+    check(&mut writer, "attention list", json!({}));
+    check(&mut writer, "attention count", json!({}));
+    for requirement in ["identified", "described", "supported"] {
+        check(&mut writer, "posture check", json!({"requirement": requirement}));
+    }
 }
 
 #[test]

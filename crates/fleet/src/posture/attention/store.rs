@@ -42,6 +42,9 @@ struct Statements {
 
 /// Statements around a query for `since`, `id`, `device`, `name`, `what` and `detail`; a `since` of NULL says
 /// that it does not count after all.
+///
+/// The newest entry of a subject is asked for by its version: asked for by its time, it would be looked for in the
+/// whole journal.
 macro_rules! statements {
     ($($query:literal)+) => {
         Statements {
@@ -56,8 +59,9 @@ macro_rules! statements {
 }
 
 const NEEDS_ATTENTION: Statements = statements!(
-    "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'device' AND j.organisation = d.organisation "
-    "AND j.subject = d.device AND j.detail LIKE '{\"event\":\"given-up\"%') AS since, "
+    "SELECT (SELECT j.at FROM journal j WHERE j.room = 'device' AND j.organisation = d.organisation "
+    "AND j.subject = d.device AND j.detail LIKE '{\"event\":\"given-up\"%' "
+    "ORDER BY j.version DESC LIMIT 1) AS since, "
     "d.device AS id, d.device AS device, d.name AS name, d.attention AS what, '' AS detail "
     "FROM device d WHERE d.organisation = $1 AND d.attention <> ''"
 );
@@ -87,9 +91,10 @@ const OUTSIDE_DESCRIPTION: Statements = findings!("NOT LIKE 'ahead-of-state/%'")
 const AHEAD_OF_STATE: Statements = findings!("LIKE 'ahead-of-state/%'");
 
 const CONTRADICTION: Statements = statements!(
-    "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'discovery' "
+    "SELECT (SELECT j.at FROM journal j WHERE j.room = 'discovery' "
     "AND j.organisation = x.organisation AND j.subject = x.device "
-    "AND j.detail LIKE '{\"event\":\"contradicted\"%') AS since, x.device AS id, x.device AS device, "
+    "AND j.detail LIKE '{\"event\":\"contradicted\"%' "
+    "ORDER BY j.version DESC LIMIT 1) AS since, x.device AS id, x.device AS device, "
     "d.name AS name, x.finding AS what, '' AS detail FROM discovery x JOIN device d "
     "ON d.organisation = x.organisation AND d.site = x.site AND d.device = x.device "
     "WHERE x.organisation = $1 AND x.finding <> '' AND d.stage <> 'retired'"
@@ -97,9 +102,9 @@ const CONTRADICTION: Statements = statements!(
 
 // Stopped by rule: no person did it. It is settled when a later rollout to devices of the same kind finished.
 const ROLLOUT_STOPPED: Statements = statements!(
-    "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'rollout' AND j.organisation = r.organisation "
+    "SELECT (SELECT j.at FROM journal j WHERE j.room = 'rollout' AND j.organisation = r.organisation "
     "AND j.subject = r.rollout AND j.detail LIKE '{\"event\":\"stopped\"%' "
-    "AND (j.actor LIKE 'device:%' OR j.actor LIKE 'hub:%')) AS since, "
+    "AND (j.actor LIKE 'device:%' OR j.actor LIKE 'hub:%') ORDER BY j.version DESC LIMIT 1) AS since, "
     "r.rollout AS id, '' AS device, r.rollout AS name, r.why AS what, r.release AS detail "
     "FROM rollout r WHERE r.organisation = $1 AND r.phase = 'stopped' AND NOT EXISTS ("
     "SELECT 1 FROM rollout n JOIN release a ON a.organisation = n.organisation AND a.release = n.release "
@@ -110,16 +115,18 @@ const ROLLOUT_STOPPED: Statements = statements!(
 );
 
 const ROLLOUT_PAUSED: Statements = statements!(
-    "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'rollout' AND j.organisation = r.organisation "
-    "AND j.subject = r.rollout AND j.detail LIKE '{\"event\":\"paused\"%') AS since, "
+    "SELECT (SELECT j.at FROM journal j WHERE j.room = 'rollout' AND j.organisation = r.organisation "
+    "AND j.subject = r.rollout AND j.detail LIKE '{\"event\":\"paused\"%' "
+    "ORDER BY j.version DESC LIMIT 1) AS since, "
     "r.rollout AS id, '' AS device, r.rollout AS name, r.why AS what, r.release AS detail "
     "FROM rollout r WHERE r.organisation = $1 AND r.phase = 'paused'"
 );
 
 const CONFIGURATION_NOT_KEPT: Statements = statements!(
-    "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'configuration' "
+    "SELECT (SELECT j.at FROM journal j WHERE j.room = 'configuration' "
     "AND j.organisation = c.organisation AND j.subject = c.device "
-    "AND j.detail LIKE '{\"event\":\"not-kept\"%') AS since, c.device AS id, c.device AS device, "
+    "AND j.detail LIKE '{\"event\":\"not-kept\"%' "
+    "ORDER BY j.version DESC LIMIT 1) AS since, c.device AS id, c.device AS device, "
     "d.name AS name, c.trouble AS what, '' AS detail FROM configuration c JOIN device d "
     "ON d.organisation = c.organisation AND d.site = c.site AND d.device = c.device "
     "WHERE c.organisation = $1 AND c.trouble <> '' AND d.stage <> 'retired'"
@@ -133,9 +140,10 @@ const CONFIG_DRIFT: Statements = statements!(
 );
 
 const DESCRIPTION_FAILED: Statements = statements!(
-    "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'description' "
+    "SELECT (SELECT j.at FROM journal j WHERE j.room = 'description' "
     "AND j.organisation = s.organisation AND j.subject = s.description "
-    "AND j.detail LIKE '{\"event\":\"description-failed\"%') AS since, s.description AS id, "
+    "AND j.detail LIKE '{\"event\":\"description-failed\"%' "
+    "ORDER BY j.version DESC LIMIT 1) AS since, s.description AS id, "
     "COALESCE((SELECT min(x.device) FROM discovery x WHERE x.organisation = s.organisation "
     "AND x.description = s.description), '') AS device, s.description AS name, "
     "s.failure_why AS what, s.failure_code AS detail "
