@@ -28,6 +28,25 @@ impl Sequence {
         }
         all
     }
+
+    /// Whether nobody gets through this sequence without having met `condition`: it stands here, in a sequence that
+    /// is run, or in every one that is tried. A try-each with an empty sequence lets everybody through (section
+    /// "suit-directive-try-each"), one without any sequence nobody.
+    pub(super) fn requires(&self, condition: Condition) -> bool {
+        self.commands().iter().any(|it| match &it.command {
+            Command::Check(check) => *check == condition,
+            Command::TryEach(sequences) => sequences.iter().all(|it| it.requires(condition)),
+            Command::RunSequence(sequence) => !sequence.may_be_left() && sequence.requires(condition),
+            _ => false,
+        })
+    }
+
+    /// Whether a condition that is not met may end this sequence alone when it is run (section
+    /// "suit-parameter-soft-failure").
+    fn may_be_left(&self) -> bool {
+        let is_soft = |it: &Located| matches!(&it.command, Command::OverrideParameters(set) if set.soft_failure == Some(true));
+        self.commands().iter().any(is_soft)
+    }
 }
 
 /// A command and its place.

@@ -448,9 +448,9 @@ fn check(
             return Err(ProcessFailed::NoComponentIndex(name));
         }
     }
-    let shared = manifest.commands(SequenceName::Shared);
+    // Section "Required Checks", as a MUST: on every way through, so that none leads past them.
     for condition in [Condition::VendorIdentifier, Condition::ClassIdentifier] {
-        if !shared.contains(&&Command::Check(condition)) {
+        if !manifest.shared.requires(condition) {
             return Err(ProcessFailed::NoCheck(condition.name()));
         }
     }
@@ -516,7 +516,7 @@ pub enum ProcessFailed {
     #[error("{0} stands in the shared sequence, which only checks and sets")]
     DirectiveInShared(&'static str),
     /// The manifest does not say what devices it is for. The author is to blame.
-    #[error("the shared sequence has no {0}")]
+    #[error("the shared sequence can be passed without {0}")]
     NoCheck(&'static str),
     /// A manifest of several components that does not say which it means. The author is to blame.
     #[error("{0} does not begin with suit-directive-set-component-index")]

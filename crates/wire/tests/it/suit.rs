@@ -533,14 +533,14 @@ fn the_machine() {
         1,
         &ok[2..],
         &install(&[]),
-        "the shared sequence has no suit-condition-vendor-identifier",
+        "the shared sequence can be passed without suit-condition-vendor-identifier",
     );
     check(
         "no class",
         1,
         &ok[..2],
         &install(&[]),
-        "the shared sequence has no suit-condition-class-identifier",
+        "the shared sequence can be passed without suit-condition-class-identifier",
     );
     let acting = [ok.clone(), vec![(23, uint(2))]].concat();
     check(
@@ -638,6 +638,32 @@ fn the_machine() {
         "suit-directive-override-parameters failed in suit-install at byte 1, component 0: \
          suit-parameter-soft-failure may not be set here",
     );
+
+    // Vendor and class are checked on every way through the shared sequence, not on one of them.
+    let (vendor, class, nothing) = ((1, uint(15)), (2, uint(15)), vec![0xf6]);
+    let only = |command: &(usize, Vec<u8>)| sequence(&[command.clone()]);
+    let both = sequence(&[vendor.clone(), class.clone()]);
+    let slot = |slot: usize| [(20, map(&[(5, uint(slot))])), (5, uint(15))];
+    let of_slot = |number: usize| sequence(&[&slot(number)[..], &[vendor.clone()]].concat());
+    let lacks_vendor = "the shared sequence can be passed without suit-condition-vendor-identifier";
+    let lacks_class = "the shared sequence can be passed without suit-condition-class-identifier";
+    for (name, checks, expect) in [
+        ("vendor or nothing", vec![tries(&[only(&vendor), nothing.clone()]), class.clone()], lacks_vendor),
+        ("nothing or vendor", vec![tries(&[nothing.clone(), only(&vendor)]), class.clone()], lacks_vendor),
+        ("vendor or class", vec![tries(&[only(&vendor), only(&class)])], lacks_vendor),
+        ("both or vendor", vec![tries(&[both.clone(), only(&vendor)])], lacks_class),
+        ("vendor in either slot", vec![tries(&[of_slot(1), of_slot(0)]), class.clone()], ""),
+        ("both in the one way", vec![tries(&[both.clone()])], ""),
+        ("both or no way", vec![tries(&[both.clone(), sequence(&[tries(&[])])])], ""),
+        ("deep in one", vec![tries(&[sequence(&[tries(&[both.clone(), nothing])])])], lacks_vendor),
+        ("deep in all", vec![tries(&[both.clone(), sequence(&[tries(&[both.clone()])])])], ""),
+        ("run", vec![(32, both.clone())], ""),
+        ("run softly", vec![(32, sequence(&[soft(true), vendor.clone()])), class.clone()], lacks_vendor),
+        ("run firmly in a soft one", vec![(32, sequence(&[soft(true), (32, both)]))], lacks_vendor),
+        ("run firmly", vec![(32, sequence(&[soft(false), vendor.clone()])), class], ""),
+    ] {
+        check(name, 1, &[&ok[..1], &checks].concat(), &[], expect);
+    }
 
     // Components: one, some, all; each with its own parameters.
     let index = |value: Vec<u8>| (12, value);
