@@ -4,7 +4,7 @@ use agent::upgrade::Record;
 
 pub fn seeds() -> Vec<Vec<u8>> {
     let failed = format!("failed {}\n", "07".repeat(32));
-    let text = "confirmed b 7\ntrial a 2\n".to_owned() + &failed + "not-kept 8 - true suit-report-reason-cbor-parse it broke\n";
+    let text = "confirmed b 7\nhighest 9\ntrial a 2\n".to_owned() + &failed + "not-kept 8 - true suit-report-reason-cbor-parse it broke\n";
     vec![text.into_bytes()]
 }
 

@@ -146,8 +146,8 @@ pub struct Install {
 }
 
 impl Install {
-    /// Judges an offer. Nothing is touched before it is known to be authentic, not older than what was
-    /// confirmed, for this device, and understood whole.
+    /// Judges an offer. Nothing is touched before it is known to be authentic, not older than anything that was
+    /// confirmed ([`Record::floor`]), for this device, and understood whole.
     ///
     /// `runs` is the firmware that runs; the other slot is written to. `anew` says that it is written to
     /// although the same firmware runs, was tried in vain, or lies there.
@@ -174,7 +174,7 @@ impl Install {
         let slot = slot.map_or(Slot::A, Slot::other);
         let device = device.clone();
         let mut it = Self { device, timers, slot, processor: None, state: State::Over, authentic, anew };
-        match it.first(record.confirmed.map(|(_, number)| number), envelope) {
+        match it.first(record.floor(), envelope) {
             Ok(output) => Ok((it, output)),
             Err(why) => Err(Outcome::NotTaken(failed(&it.authentic, &why))),
         }

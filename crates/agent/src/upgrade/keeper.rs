@@ -342,8 +342,7 @@ impl Keeper {
     }
 
     fn healthy(&mut self, launch: Launch) -> Output {
-        let confirmed = Some((launch.slot, launch.sequence_number));
-        let record = Record { confirmed, trial: None, ..self.record.clone() };
+        let record = self.record.confirming(launch.slot, launch.sequence_number);
         if record == self.record {
             self.failures = 0;
             return self.proved(launch);

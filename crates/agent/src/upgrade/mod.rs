@@ -12,13 +12,16 @@
 //!                                         -> not in time, or ended -> stop, note why, the other slot
 //! ```
 //!
+//! A number that was confirmed once is the lowest that is taken, also on the way back to an older slot
+//! ([`Record::floor`]). What lies in a slot may be started whatever its number is.
+//!
 //! A hub may order to start the firmware anew, or to install it anew although it runs. The first is done when a
 //! new process has answered, the second when one has from the slot that was written; then the other slot is
 //! measured, and an image that is not right is discarded.
 //!
 //! | file in `slots/` | holds |
 //! |---|---|
-//! | `state` | which slot is confirmed, which is on trial, what failed; one rename switches |
+//! | `state` | which slot is confirmed, up to which number, which is on trial, what failed; one rename switches |
 //! | `a/image`, `b/image` | the firmware |
 //! | `a/manifest.suit`, `b/manifest.suit` | the envelope that it came with |
 //!

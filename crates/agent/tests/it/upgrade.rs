@@ -247,7 +247,7 @@ async fn what_is_not_for_the_device_is_refused() {
             "lower",
             by_maker(Release { sequence_number: 0, ..good.clone() }),
             "condition-failed",
-            "lower than the current one, 1",
+            "lower than 1, the highest that this device has confirmed",
         ),
         check("signature", stranger, "unauthorised", "the signature does not verify"),
         check("a byte", damaged, "unauthorised", "changed after signing"),
@@ -337,6 +337,39 @@ async fn a_changed_image_is_not_started() {
     std::fs::write(&image, b"#!/bin/sh\n").unwrap();
     let report = run(folder.path(), maker.settings(), None, Payload::of(b""), |it| running(it) == Some(1));
     assert_eq!(report.await.unwrap().not_kept.unwrap().sequence_number, Some(2));
+}
+
+/// The way back to an older slot opens no way to an older manifest: what is compared with is the highest number
+/// that was ever confirmed, not that of what runs.
+#[tokio::test]
+async fn the_way_back_lowers_no_floor() {
+    let maker = Maker::new();
+    let folder = maker.folder();
+    let (third, settings) = (large(GOOD), || maker.settings());
+    let newest = maker.envelope(3, &third);
+    let runs = |number| move |it: &FirmwareReport| running(it) == Some(number);
+    let is_refused = |it: &FirmwareReport, number| {
+        it.not_kept.as_ref().is_some_and(|it| it.sequence_number == Some(number))
+    };
+    run(folder.path(), settings(), Some(newest.clone()), Payload::of(&third), runs(3)).await.unwrap();
+    std::fs::write(folder.path().join("slots/b/image"), b"#!/bin/sh\n").unwrap();
+    // The older slot runs, although its number is lower.
+    run(folder.path(), settings(), None, Payload::of(b""), runs(1)).await.unwrap();
+    for number in [1, 2] {
+        let other = large(GOOD);
+        let (offer, source) = (Some(maker.envelope(number, &other)), Payload::of(&other));
+        let over = |it: &FirmwareReport| is_refused(it, number) || !source.asked().is_empty();
+        let report = run(folder.path(), settings(), offer, source.clone(), over).await.unwrap();
+        assert_eq!((source.asked().len(), running(&report)), (0, Some(1)), "{number} is fetched");
+        let why = report.not_kept.unwrap().why;
+        assert!(why.ends_with("is lower than 3, the highest that this device has confirmed"), "{why}");
+    }
+    assert_eq!(state(folder.path()).lines().take(2).collect::<Vec<_>>(), ["confirmed a 1", "highest 3"]);
+    // The same again, and then a newer one, are taken.
+    run(folder.path(), settings(), Some(newest), Payload::of(&third), runs(3)).await.unwrap();
+    assert!(state(folder.path()).starts_with("confirmed b 3\nnot-kept "), "{}", state(folder.path()));
+    let offer = Some(maker.envelope(4, GOOD.as_bytes()));
+    run(folder.path(), settings(), offer, Payload::of(GOOD.as_bytes()), runs(4)).await.unwrap();
 }
 
 /// A manifest of the same form with other bytes in it, signed anew.
@@ -710,5 +743,6 @@ proptest! {
         prop_assert_eq!(world.keeper.record().not_kept.is_none(), good);
         prop_assert!(world.starts[1] <= 1, "{:?}", world.starts);
         prop_assert!(world.keeper.is_settled());
+        prop_assert_eq!(world.keeper.record().floor(), Some(if good { 2 } else { 1 }));
     }
 }

@@ -114,8 +114,9 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Judges a manifest for a device whose current sequence number is `current`, and whether all that
-    /// `procedure` needs is known here. Nothing is touched yet.
+    /// Judges a manifest for a device that has confirmed sequence numbers up to `current`, and whether all that
+    /// `procedure` needs is known here. Nothing is touched yet. To invoke what lies there, no number is compared:
+    /// an older manifest may be selected when the latest one fails (section "Manifest Processor Setup").
     ///
     /// # Errors
     /// [`ProcessFailed`]: the author is to blame, or whoever offered it to this device.
@@ -492,12 +493,15 @@ fn check_parameters(parameters: &Parameters) -> Result<(), ProcessFailed> {
 /// Why a procedure failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProcessFailed {
-    /// An older manifest than the current one. Whoever offered it is to blame.
-    #[error("the manifest's sequence number {offered} is lower than the current one, {current}")]
+    /// An older manifest than one that was confirmed. Whoever offered it is to blame.
+    #[error(
+        "the manifest's sequence number {offered} is lower than {current}, the highest that this device has \
+         confirmed"
+    )]
     LowerSequenceNumber {
         /// The manifest's.
         offered: u64,
-        /// The device's.
+        /// The highest that the device has confirmed.
         current: u64,
     },
     /// Something that this device does not know. The author is to blame.
