@@ -1,7 +1,11 @@
 //! Every limit of this crate. Units stand last in the names.
 
-/// The longest that a server may make a device wait by `Retry-After`, RFC 8995 section 5.6.
+/// The longest that a registrar may make a device wait by `Retry-After`, RFC 8995 section 5.6.
 pub const RETRY_AFTER_SECONDS_MAX: u64 = 60;
+
+/// The longest that a busy server may put off a device that has joined, by `Retry-After`, at a check-in or for a
+/// piece of an image. Meanwhile its hub does not reach it.
+pub const BUSY_SECONDS_MAX: u64 = 60 * 60;
 
 /// The shortest wait between two askings, so that a `Retry-After` of 0 does not make a busy loop.
 pub const RETRY_AFTER_SECONDS_MIN: u64 = 1;
@@ -47,6 +51,9 @@ pub const IMAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The largest piece of an image that is asked for at once.
 pub const PIECE_BYTES_MAX: u64 = 256 * 1024;
+
+/// The largest answer that is read where a piece of an image was asked for, however small the piece is.
+pub const REFUSAL_BYTES_MAX: usize = 16 * 1024;
 
 /// Failures in a row, without a byte in between, after which a download is given up.
 pub const FETCH_FAILURES_MAX: u32 = 8;

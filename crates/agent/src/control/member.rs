@@ -3,7 +3,7 @@ use super::memory::{Memory, NotKept, Trial};
 use super::message::FirmwareOrder;
 use super::message::{Change, Document, Held, Input, Output, Trouble, digest, hub};
 use crate::limits::{CHECK_IN_MILLIS_MIN, QUICK_ANSWERS_MAX, TRIAL_STARTS_MAX};
-use crate::machine::{Answer, Misplaced, Moment, Timers, asked_for, shortened};
+use crate::machine::{Answer, Misplaced, Moment, Timers, put_off, shortened};
 use std::collections::VecDeque;
 use wire::control::{
     self, Apply, ConfigurationReport, Desired, ENROL_AGAIN, FirmwareReport, OrderReport, Progress, Report,
@@ -258,7 +258,7 @@ impl Member {
         if answer.status != 200 {
             let words = shortened(&String::from_utf8_lossy(&answer.body));
             self.lapsed = answer.status == 403 && words.split(':').next() == Some(ENROL_AGAIN);
-            let least = answer.retry_after_seconds.map_or(0, |asked| asked_for(Some(asked), moment.random));
+            let least = put_off(answer.retry_after_seconds, moment.random);
             return self.again(moment, Trouble::Refused(answer.status, words), least);
         }
         match Desired::from_json(&answer.body) {

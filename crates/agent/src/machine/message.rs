@@ -131,7 +131,7 @@ pub struct Answer {
     pub status: u16,
     /// `Content-Type`, as it came; empty if it did not.
     pub content_type: String,
-    /// `Retry-After` in seconds, if it came as a number.
+    /// `Retry-After` in seconds, if it came in a form that says them.
     pub retry_after_seconds: Option<u64>,
     /// `Date`: the server's clock in Unix milliseconds.
     pub date_millis: Option<i64>,

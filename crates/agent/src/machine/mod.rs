@@ -44,5 +44,5 @@ pub use message::{
 };
 pub use pledge::{Misplaced, Moment, Pledge, Stage};
 pub use retry::Timers;
-pub(crate) use retry::asked_for;
+pub(crate) use retry::put_off;
 pub use voucher::{VoucherRejected, check_voucher};

@@ -1,6 +1,6 @@
 //! How long to wait.
 use crate::limits::{
-    BACKOFF_MILLIS_MAX, BACKOFF_MILLIS_MIN, PUT_OFF_MILLIS_MAX, RETRY_AFTER_SECONDS_MAX,
+    BACKOFF_MILLIS_MAX, BACKOFF_MILLIS_MIN, BUSY_SECONDS_MAX, PUT_OFF_MILLIS_MAX, RETRY_AFTER_SECONDS_MAX,
     RETRY_AFTER_SECONDS_MIN, START_SPREAD_MILLIS_MAX,
 };
 
@@ -39,10 +39,19 @@ impl Timers {
     }
 }
 
-/// The wait that a server asked for, bounded, and up to a quarter more.
-pub(crate) fn asked_for(retry_after_seconds: Option<u64>, random: u128) -> u64 {
-    let seconds = retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS_MAX);
-    let millis = seconds.clamp(RETRY_AFTER_SECONDS_MIN, RETRY_AFTER_SECONDS_MAX) * 1000;
+/// The wait that a registrar asked for.
+pub(super) fn asked_for(retry_after_seconds: Option<u64>, random: u128) -> u64 {
+    bounded(retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS_MAX), RETRY_AFTER_SECONDS_MAX, random)
+}
+
+/// The shortest wait that a busy server asked for; 0 if it asked for none.
+pub(crate) fn put_off(retry_after_seconds: Option<u64>, random: u128) -> u64 {
+    retry_after_seconds.map_or(0, |seconds| bounded(seconds, BUSY_SECONDS_MAX, random))
+}
+
+/// At most `most` seconds, in milliseconds, and up to a quarter more.
+fn bounded(seconds: u64, most: u64, random: u128) -> u64 {
+    let millis = seconds.clamp(RETRY_AFTER_SECONDS_MIN, most) * 1000;
     millis + upto(random, millis / 4)
 }
 
@@ -83,5 +92,15 @@ mod tests {
         check(Some(60), 60_000, 75_000);
         check(Some(u64::MAX), 60_000, 75_000);
         check(None, 60_000, 75_000);
+        let check = |asked, least, most| {
+            assert_eq!(put_off(asked, 0), least, "{asked:?}");
+            let all = (0..5000).map(|random| put_off(asked, random * 7919));
+            all.for_each(|wait| assert!((least..=most).contains(&wait), "{asked:?}: {wait}"));
+        };
+        check(Some(0), 1000, 1250);
+        check(Some(60), 60_000, 75_000);
+        check(Some(600), 600_000, 750_000);
+        check(Some(u64::MAX), 3_600_000, 4_500_000);
+        check(None, 0, 0);
     }
 }

@@ -2,14 +2,13 @@
 use crate::limits::REQUEST_SECONDS_MAX;
 use crate::machine::{Answer, Input, Request, Trust, check_server};
 use io::http::client::{self, Connection, Dialer};
-use io::http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use io::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use io::http::url::{Scheme, Url};
 use io::tls::Identity;
 use io::tls::client::{ServerJudge, judged, provisional};
 use std::sync::Arc;
 use std::time::Duration;
 use wire::Certificate;
-use wire::date_time;
 use wire::limits::EST_BODY_BYTES_MAX;
 
 /// At most one connection to one registrar.
@@ -88,8 +87,8 @@ fn from_http(answer: &client::Answer) -> Answer {
     Answer {
         status: answer.status.as_u16(),
         content_type: answer.header(&CONTENT_TYPE).unwrap_or_default().to_owned(),
-        retry_after_seconds: answer.header(&RETRY_AFTER).and_then(|text| text.trim().parse().ok()),
-        date_millis: answer.header(&DATE).and_then(parse_date),
+        retry_after_seconds: answer.retry_after_seconds(),
+        date_millis: answer.date_millis(),
         body: answer.body.to_vec(),
     }
 }
@@ -97,21 +96,6 @@ fn from_http(answer: &client::Answer) -> Answer {
 fn certificates<T: AsRef<[u8]>>(chain: &[T]) -> Result<Vec<Certificate>, String> {
     let read = chain.iter().map(|der| Certificate::from_der(der.as_ref()));
     read.collect::<Result<_, _>>().map_err(|why| why.to_string())
-}
-
-/// The Unix milliseconds of a `Date` field in the one form that servers send today:
-/// `Sun, 22 Nov 2026 17:18:07 GMT`.
-fn parse_date(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = text.split_once(", ")?.1.split(' ');
-    let (day, month, year) = (words.next()?, words.next()?, words.next()?);
-    let month = 1 + MONTHS.iter().position(|name| *name == month)?;
-    let time = words.next()?;
-    if words.next() != Some("GMT") || words.next().is_some() {
-        return None;
-    }
-    date_time::parse(&format!("{year}-{month:02}-{day}T{time}Z"))
 }
 
 /// Judges servers during the handshake, by the device's anchors. The time is not asked for: the
@@ -129,19 +113,22 @@ impl ServerJudge for DomainServer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use io::http::header::{DATE, RETRY_AFTER};
+    use io::http::{HeaderMap, StatusCode};
 
     #[test]
-    fn dates_are_read() {
-        let check = |text: &str, expect: Option<i64>| assert_eq!(parse_date(text), expect, "{text}");
-        // `date -u -d 'Sun, 22 Nov 2026 17:18:07 GMT' +%s`
-        check("Sun, 22 Nov 2026 17:18:07 GMT", Some(1_795_367_887_000));
-        check("Thu, 01 Jan 1970 00:00:00 GMT", Some(0));
-        check("Sun, 22 Nov 2026 17:18:07 CET", None);
-        check("Sun, 22 Nov 2026 17:18:07", None);
-        check("Sun, 22 Nov 2026 17:18:07 GMT ", None);
-        check("Sun, 31 Feb 2026 17:18:07 GMT", None);
-        check("Sunday, 22-Nov-26 17:18:07 GMT", None);
-        check("Sun, 22 Nov 2026 1é:18:07 GMT", None);
-        check("", None);
+    fn answers_say_when_to_ask_again() {
+        let check = |retry_after: &'static str, expect| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(retry_after));
+            headers.insert(DATE, HeaderValue::from_static("Sun, 22 Nov 2026 17:18:07 GMT"));
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let answer = from_http(&client::Answer { status, headers, body: Vec::new().into() });
+            let heard = (answer.retry_after_seconds, answer.date_millis);
+            assert_eq!(heard, (expect, Some(1_795_367_887_000)), "{retry_after}");
+        };
+        check("7", Some(7));
+        check("Sun, 22 Nov 2026 17:18:37 GMT", Some(30));
+        check("later", None);
     }
 }

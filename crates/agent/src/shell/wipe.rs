@@ -6,7 +6,7 @@ use super::folder::{Disk, FolderError, list, optional};
 use super::line::Line;
 use super::{AgentError, Clock, Settings, blocking, show};
 use crate::control::{Left, Step, is_refused, is_told, next};
-use crate::machine::{Input, Request, Stage, Timers, Trust};
+use crate::machine::{Input, Request, Stage, Timers, Trust, put_off};
 use crate::upgrade::Order;
 use io::FileKey;
 use io::files::{FileError, FolderLock, read_limited, remove_leftovers};
@@ -106,15 +106,17 @@ async fn tell(mut line: Line, timers: Timers, clock: Clock, report: &[u8], ancho
             heard = line.send(Request { path: LAST_REPORT_PATH, accept: None, content }).await;
         }
         failures = failures.saturating_add(1);
+        let (moment, mut least) = (clock.moment(), 0);
         if let Input::Answered(answer) = &heard {
+            least = put_off(answer.retry_after_seconds, moment.random);
             refusals += u32::from(is_refused(answer.status));
             if is_told(answer.status, refusals) {
                 return;
             }
         }
         tracing::info!(?heard, "the last report is told again");
-        let moment = clock.moment();
-        clock.sleep_until(moment.now.saturating_add(timers.backoff(failures, moment.random))).await;
+        let wait = timers.backoff(failures, moment.random).max(least);
+        clock.sleep_until(moment.now.saturating_add(wait)).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Payloads over HTTP, piece by piece.
-use super::install::Image;
+use super::install::{Image, Missed};
 use super::run::Source;
+use crate::limits::REFUSAL_BYTES_MAX;
 use io::http::StatusCode;
 use io::http::client::{Answer, Client, Dialer, Request};
 use io::http::header::{CONTENT_RANGE, HeaderValue, RANGE};
@@ -22,7 +23,7 @@ impl ByRange {
 }
 
 impl Source for ByRange {
-    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, Missed> {
         range(&mut *self.0.lock().await, &image.uri, offset, length).await
     }
 }
@@ -42,7 +43,7 @@ impl AtHub {
 }
 
 impl Source for AtHub {
-    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, Missed> {
         let uri = format!("{}{BLOBS_PATH}{}", self.hub, hex(&image.digest));
         let mut told = self.told.lock().await;
         let client = told.client().await.map_err(|why| why.to_string())?;
@@ -51,19 +52,28 @@ impl Source for AtHub {
 }
 
 /// At most `length` bytes of what is at `uri`, from `offset` on.
-async fn range(client: &mut Client, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+async fn range(client: &mut Client, uri: &str, offset: u64, length: u64) -> Result<Vec<u8>, Missed> {
     let url = Url::parse(uri).map_err(|why| format!("`{uri}`: {why}"))?;
     let range = format!("bytes={offset}-{}", offset.saturating_add(length.saturating_sub(1)));
     let range = HeaderValue::from_str(&range).map_err(|why| why.to_string())?;
     let most = usize::try_from(length).map_err(|why| why.to_string())?;
-    let request = Request::get(url).header(RANGE, range).answer_bytes_max(most);
+    // What comes instead of a small piece may be larger, and says when to ask again.
+    let request = Request::get(url).header(RANGE, range).answer_bytes_max(most.max(REFUSAL_BYTES_MAX));
     let answer = client.send(&request).await.map_err(|why| why.to_string())?;
     match answer.status {
+        StatusCode::PARTIAL_CONTENT | StatusCode::OK if answer.body.len() > most => {
+            Err(format!("the server sent more than {most} bytes").into())
+        }
         StatusCode::PARTIAL_CONTENT if begins_at(&answer) == Some(offset) => Ok(answer.body.to_vec()),
-        StatusCode::PARTIAL_CONTENT => Err("the server sent another range than was asked for".into()),
+        StatusCode::PARTIAL_CONTENT => {
+            Err("the server sent another range than was asked for".to_owned().into())
+        }
         // It knows no ranges; a small file comes whole.
         StatusCode::OK if offset == 0 => Ok(answer.body.to_vec()),
-        status => Err(format!("the server answered {status} to the bytes from {offset} on")),
+        status => {
+            let why = format!("the server answered {status} to the bytes from {offset} on");
+            Err(Missed { why, retry_after_seconds: answer.retry_after_seconds() })
+        }
     }
 }
 

@@ -3,7 +3,7 @@ use super::device::{Device, Slot, failed, not_kept, refused};
 use super::keeper::Runs;
 use super::record::Record;
 use crate::limits::{FETCH_FAILURES_MAX, IMAGE_BYTES_MAX, PIECE_BYTES_MAX};
-use crate::machine::{Misplaced, Moment, Timers};
+use crate::machine::{Misplaced, Moment, Timers, put_off};
 use wire::control::FirmwareNotKept;
 use wire::suit::{self, Authentic, Procedure, ProcessFailed, Processor, Reason};
 
@@ -14,6 +14,21 @@ pub struct Image {
     pub uri: String,
     /// Its SHA-256: whoever has these bytes may give them.
     pub digest: [u8; 32],
+}
+
+/// Why no piece of an image came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// In words.
+    pub why: String,
+    /// For how long whoever has it wants not to be asked, if it said so.
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl From<String> for Missed {
+    fn from(why: String) -> Self {
+        Self { why, retry_after_seconds: None }
+    }
 }
 
 /// The one thing to do next.
@@ -75,7 +90,7 @@ pub enum Input {
     /// Bytes of the payload.
     Fetched(Vec<u8>),
     /// No bytes came.
-    Lost(String),
+    Lost(Missed),
     /// The disk has it.
     Stored,
     /// The length and the digest of the slot's image, if there is one.
@@ -215,7 +230,7 @@ impl Install {
                 self.fetch(payload)
             }
             (State::Fetching(payload), Input::Fetched(bytes)) => self.append(moment, payload, bytes),
-            (State::Fetching(payload), Input::Lost(why)) => self.lost(moment, payload, &why),
+            (State::Fetching(payload), Input::Lost(why)) => self.lost(moment, payload, why),
             (State::Appending(payload), Input::Stored) => self.fetch(payload),
             (State::Pausing(payload), Input::Woken) => self.fetch(payload),
             (State::Measuring, Input::Measured(found)) => self.judge(found.map(|(_, digest)| digest)),
@@ -243,7 +258,7 @@ impl Install {
         let count = bytes.len() as u64;
         if !(1..=wanted).contains(&count) {
             let why = format!("{count} bytes came where 1 to {wanted} were asked for");
-            return self.lost(moment, payload, &why);
+            return self.lost(moment, payload, why.into());
         }
         let offset = payload.have;
         payload.have += count;
@@ -252,12 +267,14 @@ impl Install {
         Output::Append { slot: self.slot, offset, bytes }
     }
 
-    fn lost(&mut self, moment: Moment, mut payload: Payload, why: &str) -> Output {
+    fn lost(&mut self, moment: Moment, mut payload: Payload, missed: Missed) -> Output {
         payload.failures += 1;
         if payload.failures >= FETCH_FAILURES_MAX {
-            return Output::End(Outcome::NotTaken(self.not_taken(why)));
+            return Output::End(Outcome::NotTaken(self.not_taken(&missed.why)));
         }
-        let until = moment.now.saturating_add(self.timers.backoff(payload.failures, moment.random));
+        let least = put_off(missed.retry_after_seconds, moment.random);
+        let until =
+            moment.now.saturating_add(self.timers.backoff(payload.failures, moment.random).max(least));
         self.state = State::Pausing(payload);
         Output::Wait(until)
     }

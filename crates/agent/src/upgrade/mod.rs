@@ -38,7 +38,7 @@ mod slots;
 
 pub use by_range::{AtHub, ByRange};
 pub use device::{Content, Device, Slot};
-pub use install::{Image, Install, Outcome};
+pub use install::{Image, Install, Missed, Outcome};
 pub use keeper::{Keeper, Runs};
 pub use record::{Record, RecordRefused, Trial};
 pub use run::{Order, Patience, Settings, Source, UpgradeError, keep};

@@ -1,6 +1,6 @@
 //! Keeps a device's firmware running: does what the machines say.
 use super::device::{Content, Device, Slot};
-use super::install::{self, Image, Install, Outcome};
+use super::install::{self, Image, Install, Missed, Outcome};
 use super::keeper::{Input, Keeper, Output};
 use super::process::{Event, Firmware};
 use super::slots::{Slots, SlotsError};
@@ -22,7 +22,7 @@ pub trait Source: Send + Sync + 'static {
         image: &Image,
         offset: u64,
         length: u64,
-    ) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
+    ) -> impl Future<Output = Result<Vec<u8>, Missed>> + Send;
 }
 
 /// What is ordered beside what is offered.

@@ -335,6 +335,8 @@ fn what_may_pass_by_itself_is_tried_again() {
     check(&mut member, Input::Answered(refused(200, b"{\"version\":2}")), 4000, "is not 1");
     let slow = Answer { retry_after_seconds: Some(30), ..refused(503, b"") };
     check(&mut member, Input::Answered(slow), 30_000, "503");
+    let slower = Answer { retry_after_seconds: Some(600), ..refused(429, b"") };
+    check(&mut member, Input::Answered(slower), 600_000, "429");
 }
 
 #[test]

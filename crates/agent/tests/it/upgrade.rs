@@ -1,11 +1,12 @@
 //! Firmware as real processes: taken up, tried, taken back; and power that goes at every step on the disk.
 use crate::support::TestKey;
+use agent::limits::BUSY_SECONDS_MAX;
 use agent::machine::{Moment, Timers};
 use agent::shell::{Disk, LocalDisk};
-use agent::upgrade::message::{KeeperInput, KeeperOutput};
+use agent::upgrade::message::{InstallInput, InstallOutput, KeeperInput, KeeperOutput};
 use agent::upgrade::{
-    AtHub, ByRange, Content, Device, Image, Keeper, Patience, Record, Settings, Slot, Source, Trial,
-    UpgradeError, keep, lay,
+    AtHub, ByRange, Content, Device, Image, Install, Keeper, Missed, Patience, Record, Settings, Slot,
+    Source, Trial, UpgradeError, keep, lay,
 };
 use io::FileKey;
 use io::files::FileError;
@@ -107,7 +108,7 @@ impl Payload {
 }
 
 impl Source for Payload {
-    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+    async fn piece(&self, image: &Image, offset: u64, length: u64) -> Result<Vec<u8>, Missed> {
         assert!(image.uri.starts_with("https://maker.example/"), "{image:?}");
         let count = {
             let mut asked = self.asked.lock().unwrap();
@@ -115,7 +116,7 @@ impl Source for Payload {
             asked.len()
         };
         if (self.loses)(count) {
-            return Err("the line was cut".into());
+            return Err("the line was cut".to_owned().into());
         }
         let rest = &self.bytes[usize::try_from(offset).unwrap()..];
         Ok(rest[..rest.len().min(usize::try_from(length).unwrap())].to_vec())
@@ -589,6 +590,32 @@ fn a_trial_is_not_begun_for_ever() {
     }
 }
 
+/// Whoever has the image says for how long it wants not to be asked for it.
+#[test]
+fn a_piece_is_waited_for_as_long_as_told() {
+    let maker = Maker::new();
+    let timers = Timers { backoff_min: 1000, backoff_max: 1000, ..Timers::default() };
+    let check = |retry_after_seconds, least, most| {
+        let (record, offer) = (Record::default(), maker.envelope(2, GOOD.as_bytes()));
+        for random in [0, 7_654_321, u128::MAX] {
+            let begun = Install::begin(&maker.device, timers, &record, None, &offer, false);
+            let (mut install, _) = begun.unwrap();
+            let moment = Moment { now: 5, random };
+            let output = install.step(moment, InstallInput::Prepared(None)).unwrap();
+            assert!(matches!(output, InstallOutput::Fetch { .. }), "{output:?}");
+            let missed = Missed { why: "busy".into(), retry_after_seconds };
+            let output = install.step(moment, InstallInput::Lost(missed)).unwrap();
+            let InstallOutput::Wait(until) = output else { panic!("{output:?}") };
+            assert!((least..=most).contains(&(until - moment.now)), "{retry_after_seconds:?}: {until}");
+        }
+    };
+    check(None, 500, 1000);
+    check(Some(0), 1000, 1250);
+    check(Some(30), 30_000, 37_500);
+    let longest = BUSY_SECONDS_MAX * 1000;
+    check(Some(u64::MAX), longest, longest + longest / 4);
+}
+
 /// A server that gives one answer, and the head of what it was asked.
 async fn answering(answer: String) -> (String, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -627,11 +654,24 @@ async fn pieces_are_asked_for_by_ranges() {
         let piece = ByRange::new(Dialer::plain()).piece(&image, offset, 3).await;
         match (&piece, expect) {
             (Ok(bytes), Ok(expect)) => assert_eq!(bytes, expect.as_bytes()),
-            (Err(why), Err(expect)) => assert!(why.contains(expect), "{why}"),
+            (Err(missed), Err(expect)) => assert!(missed.why.contains(expect), "{missed:?}"),
             _ => panic!("{piece:?}, not {expect:?}"),
         }
         let asked = serving.await.unwrap();
         assert!(asked.contains(&format!("\r\nrange: bytes={offset}-{}\r\n", offset + 2)), "{asked}");
+    }
+    let now = "date: Sun, 22 Nov 2026 17:18:07 GMT\r\n";
+    for (status, header, expect) in [
+        ("503 Service Unavailable", "retry-after: 7\r\n".to_owned(), Some(7)),
+        ("429 Too Many Requests", format!("{now}retry-after: Sun, 22 Nov 2026 17:20:07 GMT\r\n"), Some(120)),
+        ("503 Service Unavailable", "retry-after: later\r\n".to_owned(), None),
+        ("503 Service Unavailable", String::new(), None),
+    ] {
+        let (uri, serving) = answering(answer(status, &header, "busy")).await;
+        let image = Image { uri, digest: [0; 32] };
+        let missed = ByRange::new(Dialer::plain()).piece(&image, 0, 3).await.unwrap_err();
+        assert_eq!(missed.retry_after_seconds, expect, "{status} {header}");
+        serving.await.unwrap();
     }
     let image = Image { uri: "coap://x".into(), digest: [0xab; 32] };
     assert!(ByRange::new(Dialer::plain()).piece(&image, 0, 3).await.is_err());

@@ -3,11 +3,12 @@
 use crate::crashes::Dying;
 use crate::served::Served;
 use crate::upgrade::{GOOD, Maker, Payload};
-use agent::machine::Stage;
+use agent::machine::{Answer, Stage};
 use agent::shell::FirmwareLink;
 use agent::upgrade::{UpgradeError, keep, lay};
 use agent::{AgentError, Settings};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use wire::Certificate;
 use wire::control::{Desired, FirmwareReport};
@@ -75,10 +76,12 @@ async fn run(served: &Served, folder: &Path, settings: Settings) -> (Option<Stag
 async fn a_device_that_is_told_to_wipe_itself_does() {
     let served = Served::new().await;
     let folder = ordered(&served).await;
-    let refusal = crate::registrar::text(503, "busy");
+    let refusal = Answer { retry_after_seconds: Some(1), ..crate::registrar::text(503, "busy") };
     served.registrar().instead.push_back((wire::retirement::LAST_REPORT_PATH, refusal));
+    let begun = Instant::now();
     let (_, ended) = run(&served, folder.path(), served.settings()).await;
     assert!(matches!(ended, AgentError::Wiped), "{ended}");
+    assert!(begun.elapsed() >= Duration::from_secs(1), "a busy hub is asked again when it said");
     check_wiped(&served, folder.path());
     // Whoever starts it again hears the same, and nobody is told twice.
     let (_, ended) = run(&served, folder.path(), served.settings()).await;

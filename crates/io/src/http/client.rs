@@ -9,13 +9,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::body::collect;
+use super::date;
 use super::events::{Event, EventError, EventReader};
 use super::url::Url;
 use crate::limits::{ANSWER_BYTES_MAX, EVENT_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, REQUEST_SECONDS_MAX};
@@ -116,6 +117,19 @@ impl Answer {
     #[must_use]
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The server's clock in Unix milliseconds, as its `Date` says.
+    #[must_use]
+    pub fn date_millis(&self) -> Option<i64> {
+        self.header(&DATE).and_then(date::parse)
+    }
+
+    /// For how many seconds the server wants to be left alone: its `Retry-After`, as a number or as a moment by
+    /// its own clock, which its `Date` tells. A moment says nothing without that.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        date::seconds_until(self.header(&RETRY_AFTER)?.trim(), self.date_millis())
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod client;
+mod date;
 mod dial;
 mod error;
 pub mod events;
