@@ -23,7 +23,12 @@ pub const BACKOFF_MILLIS_MAX: u64 = 5 * 60 * 1_000;
 /// Refusals in a row after which an attempt to join is given up, and one to renew is put off.
 pub const REFUSALS_MAX: u32 = 5;
 
-/// How long a renewal is put off after [`REFUSALS_MAX`] refusals.
+/// Connections in a row that a server of the domain ended without a word, after which a device shows its other
+/// identity: its LDevID may have been revoked, or have ended while it was dark.
+pub const DOUBTS_MAX: u32 = 5;
+
+/// How long a renewal is put off after [`REFUSALS_MAX`] refusals, and showing the IDevID in place of an LDevID after
+/// one.
 pub const PUT_OFF_MILLIS_MAX: u64 = 60 * 60 * 1_000;
 
 /// How long after its start an enrolled device may wait until it asks how old its certificate is:

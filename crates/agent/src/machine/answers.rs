@@ -4,8 +4,9 @@ use super::message::{Answer, Output, Trouble, shortened};
 use super::pledge::{Moment, Pledge};
 use super::retry::asked_for;
 use super::state::{Appeal, Application, Errand, Storing, Talk};
-use crate::limits::PENDING_HOURS_MAX;
+use crate::limits::{DOUBTS_MAX, PENDING_HOURS_MAX};
 use wire::Certificate;
+use wire::control::{ENROL_AGAIN, LDEVID_ENDED};
 use wire::est::{self, CsrAttributes};
 
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
@@ -14,6 +15,12 @@ impl Pledge {
     pub(super) fn answered(&mut self, moment: Moment, talk: Talk, answer: &Answer) -> Output {
         if self.trust.domain().is_some() {
             self.learn_time(moment, answer.date_millis);
+        }
+        self.doubts = 0;
+        if let Some(words) = no_longer_good(answer).filter(|_| !self.asks_anew()) {
+            self.doubts = DOUBTS_MAX;
+            let trouble = Trouble::Refused { path: self.path(&talk), status: answer.status, words };
+            return self.again(moment, self.next_errand(), trouble);
         }
         match talk {
             Talk::Failure(trouble) | Talk::Rejected(trouble) => return self.after_refusal(moment, trouble),
@@ -119,6 +126,13 @@ impl Pledge {
         let wait = asked_for(answer.retry_after_seconds, moment.random);
         self.pause(moment, wait, again, Trouble::Pending)
     }
+}
+
+/// The hub's words, if it says that it does not know the LDevID that was shown (any more).
+fn no_longer_good(answer: &Answer) -> Option<String> {
+    let words = shortened(&String::from_utf8_lossy(&answer.body));
+    let says_so = matches!(words.split(':').next(), Some(ENROL_AGAIN | LDEVID_ENDED));
+    (answer.status == 403 && says_so).then_some(words)
 }
 
 fn is_too_late(moment: Moment, since: u64) -> bool {

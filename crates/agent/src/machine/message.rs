@@ -282,7 +282,4 @@ pub enum Failure {
         /// What was said last.
         last: Trouble,
     },
-    /// The certificate ended before it could be renewed.
-    #[error("the LDevID ended before it was renewed; retire the device, claim it, and remove its LDevID")]
-    Expired,
 }

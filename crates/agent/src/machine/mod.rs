@@ -20,6 +20,7 @@
 //! | another 4xx to `requestvoucher` | a new attempt with a new nonce, after a backoff, for ever |
 //! | a voucher that is wrong | `voucher_status` says why; the connection is closed; then the same |
 //! | another 4xx, an answer that is wrong | `enrollstatus` says why, on the same connection; then from the beginning, a few times |
+//! | with the LDevID, again and again no word at all, or that it is over, or its end by the server's date | as it joined: simpleenroll with the IDevID; once that is refused, the LDevID again, for an hour or more |
 //!
 //! Trust: a device that somebody gave the domain's certificate believes servers by it
 //! ([`Trust::Anchors`]). Any other takes whatever server is there for the time being

@@ -5,7 +5,7 @@ use super::message::{
 };
 use super::retry::{Timers, upto};
 use super::state::{Appeal, Application, Errand, State, Storing, Talk};
-use crate::limits::REFUSALS_MAX;
+use crate::limits::{DOUBTS_MAX, REFUSALS_MAX};
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
 use wire::status::{self, Status};
@@ -64,6 +64,13 @@ pub struct Pledge {
     told: bool,
     /// The hub does not know `ldevid` (any more): the next certificate is asked for with the IDevID.
     lapsed: bool,
+    /// The IDevID is shown in place of `ldevid`, until a new certificate is there or that is refused.
+    anew: bool,
+    /// Before this moment that is not tried again.
+    anew_from: u64,
+    /// Connections in a row that a server of the domain ended before it said anything, with the identity that is
+    /// shown now: it refuses whom it does not know without a word.
+    pub(super) doubts: u32,
     stage: Stage,
     pub(super) state: State,
     /// Since when `ldevid` is held, by the monotonic clock.
@@ -117,6 +124,9 @@ impl Pledge {
             pending,
             told,
             lapsed: false,
+            anew: false,
+            anew_from: 0,
+            doubts: 0,
             stage: if told { Stage::Enrolled } else { Stage::Joining },
             state: State::Over,
             held_since: moment.now,
@@ -217,7 +227,7 @@ impl Pledge {
     /// What is to be done over the next connection when nothing is under way.
     pub(super) fn next_errand(&self) -> Errand {
         match &self.ldevid {
-            Some(_) if !self.told => Errand::Tell,
+            Some(_) if !self.told && !self.asks_anew() => Errand::Tell,
             None if self.imprint_untold => Errand::Imprinted,
             _ => Errand::Begin,
         }
@@ -235,7 +245,7 @@ impl Pledge {
         // RFC 7030 section 3.3.2: "When requesting an enroll operation, the client MAY use a client
         // certificate issued by a third party to authenticate itself."
         let identity = match &self.ldevid {
-            Some(ldevid) if !self.lapsed => Identity::Ldevid(Box::new(ldevid.clone())),
+            Some(ldevid) if !self.asks_anew() => Identity::Ldevid(Box::new(ldevid.clone())),
             _ => Identity::Idevid,
         };
         let trust = match self.trust.domain() {
@@ -293,7 +303,7 @@ impl Pledge {
     }
 
     pub(super) fn application_path(&self) -> &'static str {
-        let renews = self.ldevid.is_some() && !self.lapsed;
+        let renews = self.ldevid.is_some() && !self.asks_anew();
         if renews { est::SIMPLE_REENROLL_PATH } else { est::SIMPLE_ENROLL_PATH }
     }
 
@@ -324,11 +334,15 @@ impl Pledge {
             }
             Storing::Ldevid(ldevid) => {
                 (self.ldevid, self.pending, self.told) = (Some(*ldevid), None, false);
-                (self.held_since, self.refusals, self.lapsed) = (moment.now, 0, false);
+                (self.held_since, self.refusals) = (moment.now, 0);
+                (self.lapsed, self.anew, self.doubts) = (false, false, 0);
                 // RFC 8995 section 5.9.4: success is told over a new session with the new identity.
                 self.open(Errand::Tell)
             }
-            Storing::OnlyKey => self.store(Storing::Told),
+            Storing::OnlyKey => {
+                self.pending = None;
+                self.store(Storing::Told)
+            }
             Storing::Told => {
                 (self.told, self.stage) = (true, Stage::Enrolled);
                 self.rest(moment)
@@ -339,7 +353,7 @@ impl Pledge {
     /// After the anchors: a certificate that is young enough stays, whatever the anchors are.
     pub(super) fn after_anchors(&mut self, moment: Moment) -> Output {
         match &self.ldevid {
-            Some(ldevid) if !self.lapsed && !self.is_due(ldevid, moment) => self.rest(moment),
+            Some(ldevid) if !self.asks_anew() && !self.is_due(ldevid, moment) => self.rest(moment),
             _ => self.ask(Talk::Attributes),
         }
     }
@@ -357,7 +371,7 @@ impl Pledge {
         let Some(key) = self.pending.clone() else { return self.open(self.next_errand()) };
         let subject = match &self.ldevid {
             // RFC 7030 section 4.2.2: subject and subjectAltName are those of the certificate.
-            _ if self.lapsed => self.idevid.subject(),
+            _ if self.asks_anew() => self.idevid.subject(),
             Some(held) if held.dns_names().is_empty() && held.addresses().is_empty() => held.subject(),
             Some(_) => return self.refuse(LdevidRefused::AlternativeNames.into()),
             None => self.idevid.subject(),
@@ -385,6 +399,7 @@ impl Pledge {
     }
 
     fn unanswered(&mut self, moment: Moment, talk: Talk, why: &str) -> Output {
+        self.doubts = self.doubts.saturating_add(1);
         match talk {
             Talk::Application(application) => self.lost(moment, Errand::Apply(application), why),
             Talk::Voucher(appeal) => self.lost(moment, Errand::Appeal(appeal), why),
@@ -418,6 +433,12 @@ impl Pledge {
 
     /// A refusal was told, or could not be: from the beginning, a few times.
     pub(super) fn after_refusal(&mut self, moment: Moment, trouble: Trouble) -> Output {
+        if std::mem::take(&mut self.anew) {
+            // The LDevID is shown again, and the clock by which it may have seemed over is forgotten.
+            (self.doubts, self.server_clock) = (0, None);
+            self.anew_from = moment.now.saturating_add(self.timers.put_off);
+            return self.again(moment, self.next_errand(), trouble);
+        }
         self.refusals = self.refusals.saturating_add(1);
         let errand = self.next_errand();
         // RFC 8995 section 5.6.2: without a domain, attempts are repeated for ever. Who refused may be
@@ -435,9 +456,7 @@ impl Pledge {
 
     pub(super) fn pause(&mut self, moment: Moment, wait: u64, errand: Errand, trouble: Trouble) -> Output {
         self.trouble = Some(trouble);
-        if self.ldevid.as_ref().is_some_and(|held| self.age(held, moment) >= life(held)) {
-            return self.give_up(Failure::Expired);
-        }
+        let errand = if self.turns(moment) { self.next_errand() } else { errand };
         let until = moment.now.saturating_add(wait);
         self.state = State::Pausing(until, errand);
         Output::Wait(until)
@@ -474,6 +493,29 @@ impl Pledge {
 
     pub(super) fn learn_time(&mut self, moment: Moment, date_millis: Option<i64>) {
         self.server_clock = date_millis.map(|date| (moment.now, date)).or(self.server_clock);
+    }
+
+    /// Whether the other identity is shown from now on: nobody answers to this one, or the LDevID is over. What
+    /// the server's clock says decides nothing for good, and nothing is given up: it may be wrong, and a hub may
+    /// be out of order.
+    fn turns(&mut self, moment: Moment) -> bool {
+        let Some(held) = self.ldevid.as_ref().filter(|_| !self.lapsed) else { return false };
+        let wanted = match self.anew {
+            true => self.doubts >= DOUBTS_MAX,
+            false => {
+                let is_over = self.age(held, moment) >= life(held);
+                moment.now >= self.anew_from && (is_over || self.doubts >= DOUBTS_MAX)
+            }
+        };
+        if wanted {
+            (self.anew, self.doubts) = (!self.anew, 0);
+        }
+        wanted
+    }
+
+    /// Whether the next certificate is asked for with the IDevID, as the first one was.
+    pub(super) fn asks_anew(&self) -> bool {
+        self.ldevid.is_some() && (self.lapsed || self.anew)
     }
 
     /// The certificate in use, unless it is known that the hub does not know it.

@@ -1,6 +1,7 @@
 //! The machine alone: a device in memory, a registrar in memory, and a clock that a test moves.
 use crate::registrar::{Asked, Registrar, der, text};
 use crate::support::{Identity, LIFE, SERIAL_NUMBER, START, TestKey, idevid, ldevid};
+use agent::limits::DOUBTS_MAX;
 use agent::machine::{
     Answer, Change, Failure, FirstTrust, Identity as Shown, Imprint, Input, Inventory, Moment, Output,
     Pledge, Stage, Timers, Trouble, Trust,
@@ -21,6 +22,8 @@ pub struct Bench {
     pub inventory: Inventory,
     pub imprint: Option<Imprint>,
     pub shown: Option<Certificate>,
+    /// Whoever shows this is not answered: the connection is closed.
+    pub unheard: Vec<Certificate>,
     pub now: u64,
     pub random: u128,
     pub log: Vec<String>,
@@ -47,6 +50,7 @@ impl Bench {
             inventory,
             imprint: None,
             shown: None,
+            unheard: Vec::new(),
             now: 7,
             random: 0,
             log: Vec::new(),
@@ -96,6 +100,9 @@ impl Bench {
                 let Identity { key, certificate } = &self.idevid;
                 let kind = oid::ANIMA_JSON_VOUCHER;
                 Input::Signed(cms::sign(kind, &json, certificate, &[], key, None, false).unwrap())
+            }
+            Output::Send(_) if self.shown.as_ref().is_some_and(|it| self.unheard.contains(it)) => {
+                Input::Lost("closed".into())
             }
             Output::Send(request) => {
                 let body = request.content.map(|(_, body)| body).unwrap_or_default();
@@ -492,7 +499,7 @@ fn an_old_key_is_not_taken_for_a_new_one() {
 }
 
 #[test]
-fn a_refused_renewal_is_put_off_and_an_ended_certificate_is_given_up() {
+fn a_refused_renewal_is_put_off_and_an_ended_certificate_is_asked_for_anew() {
     let mut bench = Bench::new();
     let (mut pledge, first) = bench.resume();
     let mut wait = bench.run_to_wait(&mut pledge, first);
@@ -505,17 +512,193 @@ fn a_refused_renewal_is_put_off_and_an_ended_certificate_is_given_up() {
     bench.says(est::SIMPLE_REENROLL_PATH, text(409, "not now"));
     wait = bench.sleep(&mut pledge, wait);
     assert_eq!(until(&wait) - bench.now, 500);
-    // From now on it is answered 500 until the certificate has ended.
-    loop {
+    // From now on it is answered 500 until the certificate has ended: then the IDevID is shown.
+    bench.done();
+    while !bench.done().contains("IDevID") {
+        bench.registrar.now += LIFE / 50;
         bench.says(est::CA_CERTS_PATH, text(500, "oh"));
         wait = bench.sleep(&mut pledge, wait);
-        match wait {
-            Output::Wait(_) => bench.registrar.now += LIFE / 50,
-            Output::GiveUp(failure) => break assert_eq!(failure, Failure::Expired),
-            _ => unreachable!(),
+        assert!(bench.registrar.now < START + 3 * LIFE);
+    }
+    bench.registrar.instead.clear();
+    bench.sleep(&mut pledge, wait);
+    assert!(bench.registrar.now >= START + LIFE);
+    assert_eq!((pledge.stage(), bench.registrar.issued.len()), (Stage::Enrolled, 2));
+}
+
+const CLOSED: &str = "connect with LDevID, cacerts, wait";
+
+/// A device that was revoked, or whose LDevID ended while it was dark, is closed out without a word.
+#[test]
+fn a_device_that_nobody_answers_asks_anew_with_its_idevid() {
+    let mut bench = Bench::new();
+    let (mut pledge, first) = bench.resume();
+    bench.run_to_wait(&mut pledge, first);
+    bench.unheard.extend(pledge.ldevid().cloned());
+    let (mut pledge, mut wait) = bench.resume();
+    bench.done();
+    for _ in 0..DOUBTS_MAX {
+        wait = bench.sleep(&mut pledge, wait);
+        assert_eq!(bench.done(), CLOSED);
+    }
+    // Somebody has to admit it again; meanwhile it stays with its IDevID.
+    bench.says(est::SIMPLE_ENROLL_PATH, text(202, "later"));
+    wait = bench.sleep(&mut pledge, wait);
+    let asking = "connect with IDevID, cacerts, csrattrs, make key, make csr, simpleenroll, wait";
+    assert_eq!(bench.done(), asking);
+    bench.sleep(&mut pledge, wait);
+    let joining = "connect with IDevID, simpleenroll, store ldevid, connect with LDevID, enrollstatus, \
+                   only key, store told, wait";
+    assert_eq!(bench.done(), joining);
+    assert_eq!((pledge.stage(), pledge.trouble()), (Stage::Enrolled, None));
+}
+
+/// The hub was not itself for a while: who is enrolled goes back to its LDevID.
+#[test]
+fn an_idevid_that_is_refused_is_not_insisted_on() {
+    let mut bench = Bench::new();
+    let (mut pledge, first) = bench.resume();
+    bench.run_to_wait(&mut pledge, first);
+    bench.unheard.extend(pledge.ldevid().cloned());
+    let (mut pledge, mut wait) = bench.resume();
+    for _ in 0..DOUBTS_MAX {
+        wait = bench.sleep(&mut pledge, wait);
+    }
+    bench.done();
+    bench.says(est::SIMPLE_ENROLL_PATH, text(409, "already-enrolled"));
+    wait = bench.sleep(&mut pledge, wait);
+    assert!(bench.done().ends_with("simpleenroll, enrollstatus, wait"));
+    // Nobody answers: for a while that is not tried again, however often there is no word.
+    let refused_at = bench.now;
+    while bench.now < refused_at + 90_000 {
+        wait = bench.sleep(&mut pledge, wait);
+        assert_eq!(bench.done(), CLOSED, "{}", bench.now);
+    }
+    for _ in 0..4 {
+        bench.says(est::SIMPLE_ENROLL_PATH, text(409, "already-enrolled"));
+        while !bench.done().contains("IDevID") {
+            wait = bench.sleep(&mut pledge, wait);
         }
     }
-    assert_eq!(pledge.stage(), Stage::GivenUp);
+    assert!(bench.now > refused_at + 4 * 100_000);
+    bench.unheard.clear();
+    bench.sleep(&mut pledge, wait);
+    assert_eq!(bench.done(), CLOSED, "its LDevID is young and good");
+    assert_eq!((pledge.stage(), pledge.trouble()), (Stage::Enrolled, None));
+}
+
+/// Who is answered with neither identity tries both in turn.
+#[test]
+fn who_is_answered_with_no_identity_tries_both_in_turn() {
+    let mut bench = Bench::new();
+    let (mut pledge, first) = bench.resume();
+    let mut wait = bench.run_to_wait(&mut pledge, first);
+    bench.unheard = vec![pledge.ldevid().unwrap().clone(), bench.idevid.certificate.clone()];
+    bench.done();
+    for shown in ["LDevID", "IDevID", "LDevID", "IDevID"] {
+        for _ in 0..DOUBTS_MAX {
+            wait = bench.sleep(&mut pledge, wait);
+            assert_eq!(bench.done(), format!("connect with {shown}, cacerts, wait"));
+        }
+    }
+    bench.unheard.pop();
+    for _ in 0..=DOUBTS_MAX {
+        wait = bench.sleep(&mut pledge, wait);
+    }
+    assert_eq!((pledge.stage(), bench.registrar.issued.len()), (Stage::Enrolled, 2));
+}
+
+/// No connection at all says nothing of the certificate: the hub, or what is before it, is not there.
+#[test]
+fn an_outage_is_no_revocation() {
+    let mut bench = Bench::new();
+    let (mut pledge, first) = bench.resume();
+    let mut wait = bench.run_to_wait(&mut pledge, first);
+    for _ in 0..10 * DOUBTS_MAX {
+        bench.now = until(&wait);
+        let output = pledge.step(bench.moment(), Input::Woken).unwrap();
+        assert_eq!(brief(&output), "connect with LDevID");
+        wait = pledge.step(bench.moment(), Input::Lost("refused".into())).unwrap();
+    }
+}
+
+/// The hub may say so itself, if the certificate ended between the connection and the request.
+#[test]
+fn an_ldevid_that_the_hub_calls_over_is_asked_for_anew() {
+    let check = |status, words: &str, expect: &str| {
+        let mut bench = Bench::new();
+        let (mut pledge, first) = bench.resume();
+        let wait = bench.run_to_wait(&mut pledge, first);
+        bench.done();
+        bench.says(est::SIMPLE_REENROLL_PATH, text(status, words));
+        let wait = bench.sleep(&mut pledge, wait);
+        bench.done();
+        bench.sleep(&mut pledge, wait);
+        assert!(bench.done().starts_with(&format!("connect with {expect}, ")), "{status} {words}");
+        assert_eq!((pledge.stage(), bench.registrar.issued.len()), (Stage::Enrolled, 2));
+    };
+    check(403, "ldevid-ended: it is not good any more", "IDevID");
+    check(403, "enrol-again: it is not known", "IDevID");
+    check(403, "not-permitted: ldevid-ended", "LDevID");
+    check(409, "ldevid-ended: it is not good any more", "LDevID");
+    check(503, "ldevid-ended: it is not good any more", "LDevID");
+}
+
+/// A key that was made to ask anew goes with all others once the certificate before turns out to be good.
+#[test]
+fn a_key_that_is_gone_is_not_asked_for_again() {
+    let mut bench = Bench::new();
+    let (mut pledge, mut output) = bench.resume();
+    while !matches!(output, Output::Connect { identity: Shown::Ldevid(_), .. }) {
+        let input = bench.perform(output);
+        output = pledge.step(bench.moment(), input).unwrap();
+    }
+    bench.unheard.extend(pledge.ldevid().cloned());
+    let mut wait = bench.run_to_wait(&mut pledge, output);
+    bench.says(est::SIMPLE_ENROLL_PATH, text(409, "already-enrolled"));
+    for _ in 0..DOUBTS_MAX {
+        wait = bench.sleep(&mut pledge, wait);
+    }
+    bench.unheard.clear();
+    bench.done();
+    wait = bench.sleep(&mut pledge, wait);
+    assert_eq!(bench.done(), "connect with LDevID, enrollstatus, only key, store told, wait");
+    bench.sleep(&mut pledge, wait);
+    assert!(bench.done().contains("csrattrs, make key, make csr, simplereenroll"));
+    assert_eq!((pledge.stage(), bench.registrar.issued.len()), (Stage::Enrolled, 2));
+}
+
+/// A certificate that was never told of and that nobody answers is asked for anew too.
+#[test]
+fn an_ldevid_that_is_refused_from_the_beginning_is_asked_for_anew() {
+    let mut bench = Bench::new();
+    let (mut pledge, mut output) = bench.resume();
+    while !matches!(output, Output::Connect { identity: Shown::Ldevid(_), .. }) {
+        let input = bench.perform(output);
+        output = pledge.step(bench.moment(), input).unwrap();
+    }
+    bench.unheard.extend(pledge.ldevid().cloned());
+    let mut wait = bench.run_to_wait(&mut pledge, output);
+    for _ in 0..DOUBTS_MAX {
+        wait = bench.sleep(&mut pledge, wait);
+    }
+    assert_eq!((pledge.stage(), bench.registrar.issued.len()), (Stage::Enrolled, 2));
+}
+
+#[test]
+fn one_wrong_date_ends_nothing() {
+    let mut bench = Bench::new();
+    let (mut pledge, first) = bench.resume();
+    let mut wait = bench.run_to_wait(&mut pledge, first);
+    let ahead = Some(bench.registrar.now + 100 * LIFE);
+    bench.says(est::CA_CERTS_PATH, Answer { date_millis: ahead, ..text(500, "oh") });
+    bench.says(est::SIMPLE_ENROLL_PATH, text(409, "already-enrolled"));
+    wait = bench.sleep(&mut pledge, wait);
+    wait = bench.sleep(&mut pledge, wait);
+    bench.sleep(&mut pledge, wait);
+    assert_eq!((pledge.stage(), pledge.trouble()), (Stage::Enrolled, None));
+    let renewed = bench.registrar.asked.iter().find(|asked| asked.path == est::SIMPLE_REENROLL_PATH);
+    assert!(renewed.is_some(), "by its LDevID, as ever");
 }
 
 #[test]

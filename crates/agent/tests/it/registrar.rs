@@ -44,6 +44,8 @@ pub struct Registrar {
     pub told: Vec<Status>,
     /// What a check-in is answered; nothing for a registrar that is no hub.
     pub desired: Option<Vec<u8>>,
+    /// Who shows one of these is not answered: the connection is closed.
+    pub unheard: Vec<Certificate>,
     /// Every last report.
     pub last_reports: Vec<Vec<u8>>,
     /// What its clock says, in Unix milliseconds.
@@ -68,6 +70,7 @@ impl Registrar {
             issued: Vec::new(),
             told: Vec::new(),
             desired: None,
+            unheard: Vec::new(),
             last_reports: Vec::new(),
             now,
             life: LIFE,

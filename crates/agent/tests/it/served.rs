@@ -133,7 +133,12 @@ impl tower_service::Service<Request<Incoming>> for App {
     fn call(&mut self, request: Request<Incoming>) -> Answering {
         let registrar = self.0.clone();
         Box::pin(async move {
-            let peer = request.extensions().get::<Peer>().unwrap().chain.clone();
+            let Peer { chain: peer, closer, .. } = request.extensions().get::<Peer>().unwrap().clone();
+            let peer = peer.first().map(|der| Certificate::from_der(der).unwrap());
+            if peer.as_ref().is_some_and(|peer| registrar.lock().unwrap().unheard.contains(peer)) {
+                closer.close();
+                std::future::pending::<()>().await;
+            }
             let accept = request.headers().get(ACCEPT).map(|accept| accept.to_str().unwrap().to_owned());
             let path = request.uri().path().to_owned();
             let body = read_body(request.into_body(), 1 << 20, PATIENCE).await.unwrap().to_vec();
@@ -143,7 +148,6 @@ impl tower_service::Service<Request<Incoming>> for App {
                 *response.status_mut() = StatusCode::NOT_FOUND;
                 return Ok(response);
             }
-            let peer = peer.first().map(|der| Certificate::from_der(der).unwrap());
             let answer = registrar.lock().unwrap().answer(Asked {
                 path,
                 accept: accept.unwrap_or_default(),

@@ -208,6 +208,30 @@ async fn an_old_certificate_is_renewed_with_a_new_key() {
     assert_eq!(shown, [old.clone(), old.clone(), old, new]);
 }
 
+/// Its LDevID was revoked while it was off, and the hub ends its connections without a word. What it has stays
+/// until there is something new.
+#[tokio::test]
+async fn a_device_that_was_revoked_while_it_was_off_asks_anew() {
+    let served = Served::new().await;
+    let folder = served.folder();
+    served.enrol(folder.path()).await;
+    let read = || {
+        let pem = std::fs::read_to_string(folder.path().join("ldevid/certificate.pem")).unwrap();
+        Certificate::from_pem(&pem).unwrap()
+    };
+    let old = read();
+    served.registrar().unheard.push(old.clone());
+    let later = Answer { retry_after_seconds: Some(1), ..text(202, "nobody has admitted it again") };
+    served.registrar().instead.push_back((est::SIMPLE_ENROLL_PATH, later));
+    let waits = |_, domain: &Registrar| domain.instead.is_empty();
+    served.run_until(folder.path(), served.settings(), waits).await.unwrap();
+    assert_eq!((read(), served.registrar().issued.len()), (old.clone(), 1));
+    let enough = |_, domain: &Registrar| domain.told.len() == 2;
+    served.run_until(folder.path(), served.settings(), enough).await.unwrap();
+    assert_ne!(read().public_key(), old.public_key());
+    assert_eq!(served.registrar().issued.len(), 2);
+}
+
 #[tokio::test]
 async fn many_devices_run_in_one_process() {
     let served = Served::new().await;

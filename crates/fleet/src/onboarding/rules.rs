@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use wire::control::LDEVID_ENDED;
 
 /// What a device showed when it first asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -120,6 +121,12 @@ pub struct State {
 }
 
 impl State {
+    /// Whether it is enrolled with a certificate that is still good: then it has no need of its IDevID. One
+    /// that was dark until all of them had ended enrols again as it did first, if it is still admitted.
+    pub fn is_enrolled(&self, now: Millis) -> bool {
+        self.enrolled && self.ldevids.values().any(|it| now < it.not_after)
+    }
+
     /// Whether a certificate that no row knows may be good: it waits already, or it is younger than every one
     /// that was known; otherwise it was superseded or revoked, whoever did it. Certificates tell seconds (RFC
     /// 5280 section 4.1.2.5).
@@ -325,7 +332,7 @@ impl Reason for Refusal {
             Refusal::NotWanted => "key-not-wanted",
             Refusal::NothingIssued => "nothing-issued",
             Refusal::NoVoucher => "no-voucher",
-            Refusal::LdevidEnded => "ldevid-ended",
+            Refusal::LdevidEnded => LDEVID_ENDED,
             Refusal::NotAhead => "not-ahead",
         }
     }

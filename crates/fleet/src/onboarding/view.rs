@@ -274,7 +274,7 @@ impl Operation for Enrol {
         if let Some(known) = state.ldevids.values().find(|l| l.key == self.key && half_left(l)) {
             return Ok(Decision::Again { certificate: known.certificate.clone() });
         }
-        if state.enrolled && matches!(self.proof, Proof::Idevid(_)) {
+        if state.is_enrolled(now) && matches!(self.proof, Proof::Idevid(_)) {
             return Err(already_enrolled());
         }
         let state = cx.change::<Onboarding>(&subject, Command::Want { key: self.key.clone() })?;

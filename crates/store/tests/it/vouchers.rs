@@ -1,8 +1,10 @@
 //! What a registrar's door asks of a voucher, on both engines: none of it is in a table.
 use crate::support::{Writer, ask, code, on_both, own};
 use fleet::onboarding::rules::{Introduction, LogSummary};
+use fleet::onboarding::view::{Enrol, Issue, Proof, Report as EnrolReport};
 use fleet::onboarding::voucher::view::{Keep, KeepLog, Report, Want};
 use fleet::operation::Operation;
+use fleet::time::Millis;
 use serde_json::{Value as Json, json};
 use store::Outcome;
 
@@ -67,6 +69,30 @@ fn one_voucher_is_kept_with_its_verdict_and_its_log() {
         writer.sound();
         writer.write("onboarding revoke", r#"{"device":"lumen-A1","why":"lost"}"#).expect("revoked");
         assert_eq!(shown(&mut writer), Json::Null);
+        writer.sound();
+    });
+}
+
+/// It was dark until its certificate had ended: nobody needs to retire it.
+#[test]
+fn who_has_no_good_certificate_any_more_enrols_again_by_its_idevid() {
+    on_both("vouchers::dark", |world| {
+        let mut writer = world.writer();
+        let anchor = json!({"anchor": "lumen", "certificate": PEM, "admission": "automatic"});
+        writer.write("anchor add", &anchor.to_string()).expect("trusted");
+        let idevid = || Proof::Idevid(want("n1").introduction);
+        let enrol = |key: &str| Enrol { proof: idevid(), key: key.into() };
+        let mut signed = run(&mut writer, enrol("k1")).expect("to be signed");
+        let work = serde_json::from_value(signed["sign"].take()).expect("work");
+        let not_after = Millis(writer.now.0 + 1000);
+        let issue = Issue { work, not_after, serial: "01".into(), certificate: "PEM".into() };
+        run(&mut writer, issue).expect("issued");
+        run(&mut writer, EnrolReport { proof: idevid(), good: true, reason: String::new() }).expect("noted");
+        assert_eq!(code(&run(&mut writer, enrol("k2"))), "already-enrolled");
+        assert_eq!(code(&run(&mut writer, want("n1"))), "already-enrolled");
+        writer.now = not_after;
+        assert!(run(&mut writer, enrol("k2")).expect("to be signed")["sign"].is_object());
+        assert!(run(&mut writer, want("n1")).expect("to be asked")["ask"].is_object());
         writer.sound();
     });
 }

@@ -30,6 +30,8 @@ pub const BLOBS_PATH: &str = "/steward/v1/blobs/";
 /// The first word of a 403: the hub does not know the LDevID (any more), and the device is to enrol again with
 /// its IDevID.
 pub const ENROL_AGAIN: &str = "enrol-again";
+/// The first word of a 403: the LDevID that was shown is not a good one of the domain (any more).
+pub const LDEVID_ENDED: &str = "ldevid-ended";
 /// Media type of both bodies.
 pub const MEDIA_TYPE: &str = "application/json";
 /// The version that is described here.

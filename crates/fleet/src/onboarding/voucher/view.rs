@@ -55,7 +55,7 @@ impl Operation for Want {
         if !state.admitted {
             return Ok(Decision::Wait);
         }
-        if state.enrolled {
+        if state.is_enrolled(now) {
             return Err(already_enrolled());
         }
         if let Some(known) = state.voucher.filter(|known| known.nonce == self.nonce) {
