@@ -135,5 +135,8 @@ pub fn run(seed: u64, devices: usize, faults: Faults) -> Result<Report, Stopped>
     if world.holds() {
         world.renew()?;
     }
+    if world.holds() {
+        world.sleep()?;
+    }
     world.report()
 }

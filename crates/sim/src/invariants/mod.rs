@@ -1,7 +1,7 @@
 //! What must be true: one [list], and how worlds look whether it is.
 pub mod list;
 
-use crate::device::Kind;
+use crate::device::{Device, Kind};
 use crate::world::World;
 use fleet::audit::view::hex;
 use serde_json::{Value as Json, json};
@@ -162,7 +162,9 @@ fn one_ldevid_per_key(world: &mut World) -> Result<(), String> {
 
 fn told_is_known(world: &mut World) -> Result<(), String> {
     let joined = joined(world)?;
-    for device in world.devices.iter().filter(|device| device.disk.is_told()) {
+    // Who was revoked cannot know it.
+    let knows = |device: &&Device| device.disk.is_told() && device.disk.ldevid() != world.revoked.as_ref();
+    for device in world.devices.iter().filter(knows) {
         let known = joined.iter().find(|known| known.serial_number == device.serial_number);
         if !known.is_some_and(|known| known.enrolled) {
             return Err(format!("{} was told that it is enrolled", device.serial_number));

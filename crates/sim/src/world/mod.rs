@@ -95,6 +95,8 @@ pub struct World {
     pub hub: Hub,
     /// The manufacturer of most of the devices.
     pub maker: Maker,
+    /// The certificate that the operator revoked, if one was.
+    pub revoked: Option<Certificate>,
     faults: Faults,
     /// Whether anything fails now.
     faulty: bool,
@@ -125,6 +127,7 @@ impl World {
             devices: Vec::new(),
             hub,
             maker,
+            revoked: None,
             faults,
             faulty: true,
             now: 0,
@@ -257,6 +260,33 @@ impl World {
         let days = u64::try_from(LDEVID_DAYS_MAX).unwrap_or(0);
         self.live_until(self.now + days * MILLIS_PER_DAY * 7 / 10)?;
         self.heal("renew", |device| held.get(&device.serial_number) != Some(&device.disk.ldevid().cloned()))
+    }
+
+    /// Everybody is without power for longer than any certificate is good, and one certificate is revoked
+    /// meanwhile; then power comes back, under faults, and nobody helps but who admits. Then all is healed, and
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub fn sleep(&mut self) -> Result<(), Stopped> {
+        let asleep: Vec<usize> =
+            (0..self.devices.len()).filter(|device| self.devices[*device].kind == Kind::Welcome).collect();
+        let held: Vec<_> = asleep.iter().map(|it| self.devices[*it].disk.ldevid().cloned()).collect();
+        asleep.iter().for_each(|device| self.devices[*device].stop());
+        self.revoked = held.iter().flatten().next().cloned();
+        if let Some(device) = self.revoked.as_ref().and_then(|it| it.subject().common_name()) {
+            let revoked = self.ask("onboarding revoke", json!({"device": device, "why": "it was lost"}));
+            revoked.map_err(|why| Stopped { seed: self.seed, why })?;
+        }
+        let days = u64::try_from(LDEVID_DAYS_MAX).unwrap_or(0) + 1;
+        self.live_until(self.now + days * MILLIS_PER_DAY)?;
+        self.faulty = true;
+        self.after(OPERATOR_MILLIS_MAX, Event::OperatorLooks);
+        for device in &asleep {
+            self.restart(*device, 0);
+        }
+        self.live_until(self.now + FAULTY_MINUTES_MAX * 60_000)?;
+        self.heal("sleep", |device| !held.contains(&device.disk.ldevid().cloned()))
     }
 
     /// The end.
