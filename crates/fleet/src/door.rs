@@ -3,7 +3,7 @@
 //! A door opens no transaction and signs nothing. It says what it needs next ([`Step`]); the hub or the
 //! simulator does that and hands the outcome to the rest.
 use crate::operation::Call;
-use crate::refusal::{Refusal, Sort};
+use crate::refusal::{Blame, Refusal, Sort};
 use crate::text::Digest;
 use crate::time::Millis;
 use serde_json::Value as Json;
@@ -11,6 +11,7 @@ use wire::certificate::profile::{Profile, Validity};
 use wire::csr::Csr;
 use wire::est::{self, CsrAttributes};
 use wire::limits::NAME_ATTRIBUTE_CHARS_MAX;
+use wire::mud::authority;
 use wire::suit::Release;
 use wire::{Certificate, PublicKey, cms, oid, voucher};
 
@@ -124,10 +125,23 @@ impl Answer {
         Answer::of(status, TEXT, body.as_bytes().to_vec())
     }
 
+    /// Why not, in words for a person: the code, what is wrong and what to do, and who can mend it, in the words
+    /// of the other faces.
+    pub fn refused(status: u16, refusal: &Refusal) -> Self {
+        let Refusal { code, detail, blame, .. } = refusal;
+        Answer::text(status, &format!("{code}: {detail} (blame: {blame})"))
+    }
+
+    /// The door is asked with `method`.
+    pub fn wrong_method(method: &str) -> Self {
+        Answer::refused(405, &malformed("wrong-method", format!("this door is asked with {method}")))
+    }
+
     /// A device has used up its requests.
     pub fn too_often() -> Self {
-        let text = "too-often: this device has asked more often than any has to; ask again later";
-        Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..Answer::text(429, text) }
+        let why = "this device has asked more often than any has to; ask again later";
+        let refused = Answer::refused(429, &malformed("too-often", why));
+        Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..refused }
     }
 
     /// An EST body (RFC 8951 section 3.2: base64).
@@ -165,10 +179,7 @@ impl From<&Refusal> for Answer {
             Sort::Failed => 500,
         };
         let retry_after_seconds = (refusal.sort == Sort::Later).then_some(RETRY_AFTER_SECONDS);
-        Answer {
-            retry_after_seconds,
-            ..Answer::text(status, &format!("{}: {}", refusal.code, refusal.detail))
-        }
+        Answer { retry_after_seconds, ..Answer::refused(status, refusal) }
     }
 }
 
@@ -198,9 +209,20 @@ pub fn enrolment_request(content_type: &str, body: &[u8]) -> Result<Csr, Refusal
     Ok(csr)
 }
 
+/// Whether `url` leads to one of `servers`, which are hosts with their ports as URLs name them.
+pub fn is_of(url: &str, servers: &[String]) -> bool {
+    let own = authority(url).map(|own| own.strip_suffix(":443").unwrap_or(own));
+    own.is_some_and(|own| servers.iter().any(|server| server.eq_ignore_ascii_case(own)))
+}
+
 /// What was sent is wrong.
 pub fn malformed(code: &'static str, why: impl ToString) -> Refusal {
     Refusal::new(Sort::Malformed, code, why.to_string())
+}
+
+/// What we made ourselves is wrong.
+fn of_ours(code: &'static str, why: impl ToString) -> Refusal {
+    Refusal::new(Sort::Failed, code, why.to_string()).blaming(Blame::Us)
 }
 
 /// What an operation of a door answered, as the type that it is.
@@ -208,15 +230,14 @@ pub fn malformed(code: &'static str, why: impl ToString) -> Refusal {
 /// # Errors
 /// The operation's refusal, or `unreadable-answer`, a fault of ours.
 pub fn answered<T: serde::de::DeserializeOwned>(outcome: Result<Json, Refusal>) -> Result<T, Refusal> {
-    serde_json::from_value(outcome?)
-        .map_err(|why| Refusal::new(Sort::Failed, "unreadable-answer", why.to_string()))
+    serde_json::from_value(outcome?).map_err(|why| of_ours("unreadable-answer", why))
 }
 
 /// The answer with a certificate that is kept as PEM.
 pub fn issued(certificate: &str) -> Step {
     match Certificate::from_pem(certificate) {
         Ok(certificate) => Step::Answer(Answer::issued(&certificate)),
-        Err(why) => Refusal::new(Sort::Failed, "unreadable-certificate", why.to_string()).into(),
+        Err(why) => of_ours("unreadable-certificate", why).into(),
     }
 }
 
@@ -236,7 +257,8 @@ pub fn check_voucher_type(content_type: &str) -> Result<(), Answer> {
     if media_type.eq_ignore_ascii_case(voucher::MEDIA_TYPE) {
         return Ok(());
     }
-    Err(Answer::text(415, &format!("the body is `{media_type}`; send {}", voucher::MEDIA_TYPE)))
+    let why = format!("the body is `{media_type}`; send {}", voucher::MEDIA_TYPE);
+    Err(Answer::refused(415, &malformed("not-a-voucher-request", why)))
 }
 
 /// A media type without its parameters.
@@ -268,6 +290,6 @@ pub fn wrong_request(why: impl ToString) -> Refusal {
 pub fn voucher_answer(voucher: &str) -> Step {
     match est::decode_body(voucher.as_bytes()) {
         Ok(body) => Step::Answer(Answer::of(200, voucher::MEDIA_TYPE, body)),
-        Err(why) => Refusal::new(Sort::Failed, "unreadable-voucher", why.to_string()).into(),
+        Err(why) => of_ours("unreadable-voucher", why).into(),
     }
 }

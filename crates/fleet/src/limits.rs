@@ -65,6 +65,8 @@ pub const ADDRESSES_BYTES_MAX: usize = 64 * 46;
 pub const HEX_BYTES_MAX: usize = 4096;
 /// Plans that the hub makes in one go.
 pub const WANTED_PLANS_MAX: u16 = 64;
+/// Descriptions, or releases, that wait to be fetched and are looked at in one go.
+pub const WANTED_FETCHES_MAX: u16 = 1_000;
 
 /// Versions of one device's configuration that are kept.
 pub const CONFIGURATION_VERSIONS_MAX: usize = 16;

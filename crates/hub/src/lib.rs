@@ -11,6 +11,7 @@ pub mod desk;
 mod devices;
 mod downloads;
 pub mod fetch;
+mod fetching;
 pub mod folder;
 mod gates;
 mod headers;

@@ -51,7 +51,14 @@ pub const EVENT_STREAM_SECONDS_MAX: u64 = 600;
 /// What waits for one of them to take it.
 pub const WAITING_EVENTS_MAX: usize = 1;
 /// Descriptions that are fetched at once.
-pub const DESCRIPTION_FETCHES_MAX: usize = 8;
+pub const DESCRIPTION_FETCHES_MAX: usize = 16;
+/// Those of them from one server: together with its releases fewer than [`SERVER_FETCHES_MAX`], so that its
+/// MASA is asked beside them.
+pub const SERVER_DESCRIPTION_FETCHES_MAX: usize = 2;
+/// Releases that are fetched at once. Each may have an image in memory ([`FETCH_REPLY_BYTES_MAX`]).
+pub const RELEASE_FETCHES_MAX: usize = 8;
+/// Those of them from one server.
+pub const SERVER_RELEASE_FETCHES_MAX: usize = 2;
 /// Requests of a device that may cost an entry of the journal, in a row; one comes back each second.
 pub const DEVICE_REQUESTS_MAX: u32 = 60;
 /// Requests of a device for pieces of an image, in a row; one comes back each second. Our agent asks for the
@@ -59,3 +66,12 @@ pub const DEVICE_REQUESTS_MAX: u32 = 60;
 pub const DEVICE_IMAGE_REQUESTS_MAX: u32 = 256;
 /// Devices whose requests are counted; they are forgotten when they have all of them again.
 pub const BUDGETED_DEVICES_MAX: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    /// An idle device asks once per hold: less than once in 20 s, and before a router with NAT forgets it.
+    #[test]
+    fn idle_devices_ask_seldom() {
+        const { assert!(20 < super::CHECK_IN_SECONDS_MAX && super::CHECK_IN_SECONDS_MAX < 30) };
+    }
+}

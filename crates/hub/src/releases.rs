@@ -10,6 +10,8 @@
 //! The list is not signed: it only says where to look, and each envelope authenticates itself.
 use crate::Shared;
 use crate::desk::Desk;
+use crate::fetching::Fetching;
+use crate::limits::{RELEASE_FETCHES_MAX, SERVER_RELEASE_FETCHES_MAX};
 use crate::problem::Problem;
 use crate::signers::Signers;
 use crate::who::stranger;
@@ -155,37 +157,61 @@ impl Bell {
 impl Worker {
     /// Works until it is dropped.
     pub async fn run(self) {
-        tokio::join!(self.releases(), self.deadlines());
+        let worker = Arc::new(self);
+        tokio::join!(worker.releases(), worker.deadlines());
     }
 
-    async fn releases(&self) {
+    async fn releases(self: &Arc<Self>) {
+        let mut fetching = Fetching::new(RELEASE_FETCHES_MAX, SERVER_RELEASE_FETCHES_MAX);
         loop {
-            let pause = match self.look().await {
+            // Each kind of work gets its turn, whatever became of the other.
+            let published = self.publish().await;
+            let fetched = self.fetch(&mut fetching).await;
+            let pause = match published.and(fetched) {
                 Ok(()) => Duration::from_secs(LOOK_EVERY_SECONDS),
                 Err(Refusal { code, detail, .. }) => {
                     tracing::warn!(code, detail, "the work on releases was not done");
                     Duration::from_secs(PAUSE_SECONDS)
                 }
             };
-            // A ring during the look is kept.
-            let _ = tokio::time::timeout(pause, self.bell.0.notified()).await;
+            tokio::select! {
+                // A ring during the look is kept.
+                () = self.bell.0.notified() => {}
+                () = fetching.ended() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
         }
     }
 
-    /// Publishes and fetches, one after the other: an image is in memory while it is fetched.
-    async fn look(&self) -> Result<(), Refusal> {
+    /// Signs what shall be published: nobody else is asked for that.
+    async fn publish(&self) -> Result<(), Refusal> {
         let session = self.session("publish");
         let wanted = self.desk.own(&session, published::Wanted {}).await;
         for work in answered::<Vec<published::PublishedView>>(wanted)? {
             self.drive(publish(work, &self.base), &session).await;
         }
-        let session = self.session("fetch");
-        let wanted = self.desk.own(&session, release::Wanted {}).await;
-        for work in answered::<Vec<release::Work>>(wanted)? {
-            let now = Millis(io::clock::now_millis());
-            self.drive(door::fetch(work, now), &session).await;
-        }
         Ok(())
+    }
+
+    /// Begins to fetch what is wanted, side by side: a slow server holds up nobody else's release.
+    async fn fetch(self: &Arc<Self>, fetching: &mut Fetching) -> Result<(), Refusal> {
+        let session = self.session("fetch");
+        loop {
+            let mut begun = false;
+            let wanted = self.desk.own(&session, release::Wanted { busy: fetching.busy() }).await;
+            for work in answered::<Vec<release::Work>>(wanted)? {
+                let (name, url) = (work.release.clone(), work.url.clone());
+                let (worker, session) = (self.clone(), session.clone());
+                begun |= fetching.begin(name, &url, async move {
+                    let now = Millis(io::clock::now_millis());
+                    worker.drive(door::fetch(work, now), &session).await
+                });
+            }
+            // What a server that is busy now hid from this look is seen by the next.
+            if !begun {
+                return Ok(());
+            }
+        }
     }
 
     /// Counts the silence of devices.
@@ -207,12 +233,15 @@ impl Worker {
         Ok(())
     }
 
-    async fn drive(&self, step: Step, session: &Session) {
+    /// Whether the work came to its end.
+    async fn drive(&self, step: Step, session: &Session) -> bool {
         let answer = self.signers.drive(&self.desk, step, session).await;
-        if answer.status >= StatusCode::MULTIPLE_CHOICES.as_u16() {
-            let why = String::from_utf8_lossy(&answer.body).into_owned();
-            tracing::warn!(status = answer.status, why, "the work on a release was not done");
+        if answer.status < StatusCode::MULTIPLE_CHOICES.as_u16() {
+            return true;
         }
+        let why = String::from_utf8_lossy(&answer.body).into_owned();
+        tracing::warn!(status = answer.status, why, "the work on a release was not done");
+        false
     }
 
     fn session(&self, worker: &'static str) -> Session {

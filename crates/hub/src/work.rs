@@ -2,7 +2,8 @@
 //! to be compiled. A room says what; the steps are its door's; the outcome goes back to it as a command.
 use crate::blobs::Blobs;
 use crate::desk::Desk;
-use crate::limits::DESCRIPTION_FETCHES_MAX;
+use crate::fetching::Fetching;
+use crate::limits::{DESCRIPTION_FETCHES_MAX, SERVER_DESCRIPTION_FETCHES_MAX};
 use crate::signers::Signers;
 use fleet::access::Access;
 use fleet::access::compile::{Compiled, Surroundings, compile};
@@ -24,12 +25,10 @@ use fleet::room::{Room, Subject};
 use fleet::time::Millis;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use wire::limits::MUD_FILE_BYTES_MAX;
 use wire::mud::MudFile;
 
@@ -70,17 +69,11 @@ pub struct Worker {
     pub bell: Bell,
 }
 
-/// Descriptions that are being fetched, and what they are called.
-#[derive(Default)]
-struct Fetching {
-    tasks: JoinSet<String>,
-    names: HashSet<String>,
-}
-
 impl Worker {
     /// Works until it is dropped.
     pub async fn run(self) {
-        let (worker, mut fetching) = (Arc::new(self), Fetching::default());
+        let worker = Arc::new(self);
+        let mut fetching = Fetching::new(DESCRIPTION_FETCHES_MAX, SERVER_DESCRIPTION_FETCHES_MAX);
         loop {
             let pause = match worker.look(&mut fetching).await {
                 Ok(()) => Duration::from_secs(LOOK_EVERY_SECONDS),
@@ -96,11 +89,7 @@ impl Worker {
             tokio::select! {
                 // A ring during the look is kept.
                 () = worker.bell.0.notified() => {}
-                Some(done) = fetching.tasks.join_next() => match done {
-                    Ok(name) => drop(fetching.names.remove(&name)),
-                    // Which one it was is not known: none is thought to be running that is not.
-                    Err(_) => fetching.names.clear(),
-                },
+                () = fetching.ended() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -174,22 +163,21 @@ impl Worker {
     /// Begins to fetch what is due, side by side: a slow server holds up nobody else's description.
     async fn fetch(self: &Arc<Self>, fetching: &mut Fetching) -> Result<(), Refusal> {
         let session = self.session("fetch");
-        let due: Vec<description::Work> = self.ask(&session, description::Due {}).await?;
-        for work in due {
-            let name = format!("{} {}", work.maker, work.mud_url);
-            if fetching.names.len() >= DESCRIPTION_FETCHES_MAX || !fetching.names.insert(name.clone()) {
-                continue;
+        loop {
+            let mut begun = false;
+            let due = description::Due { busy: fetching.busy() };
+            for work in self.ask::<Vec<description::Work>>(&session, due).await? {
+                let (name, url) = (format!("{} {}", work.maker, work.mud_url), work.mud_url.clone());
+                let (worker, session) = (self.clone(), session.clone());
+                begun |= fetching.begin(name, &url, async move {
+                    worker.drive(description_door::fetch(work, now()), &session).await
+                });
             }
-            let (worker, session) = (self.clone(), session.clone());
-            fetching.tasks.spawn(async move {
-                if !worker.drive(description_door::fetch(work, now()), &session).await {
-                    // Its outcome was not written: not at once again.
-                    tokio::time::sleep(Duration::from_secs(PAUSE_SECONDS)).await;
-                }
-                name
-            });
+            // What a server that is busy now hid from this look is seen by the next.
+            if !begun {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Tells devices of descriptions that were verified, a few at a time.

@@ -12,4 +12,5 @@ mod masa;
 mod publication;
 mod records;
 mod releases;
+mod slow;
 mod support;

@@ -32,7 +32,7 @@ fn read(hub: &Running, file: &str) -> String {
 }
 
 /// A hub that may ask this machine, and trusts the maker `of`, or itself.
-fn operator(of: Option<&Running>, hold: Duration) -> Running {
+pub fn operator(of: Option<&Running>, hold: Duration) -> Running {
     let operator = Running::start_with(tempfile::tempdir().expect("a folder"), |settings| {
         settings.fetch_loopback = true;
         settings.check_in_hold = hold;
@@ -46,13 +46,13 @@ fn operator(of: Option<&Running>, hold: Duration) -> Running {
     operator
 }
 
-fn maker() -> Running {
+pub fn maker() -> Running {
     let hub = Running::start();
     offer_product(&hub);
     hub
 }
 
-fn offer_product(hub: &Running) {
+pub fn offer_product(hub: &Running) {
     factory(hub, "https://masa.example", "https://mud.example/lamp-7.json");
 }
 
@@ -68,13 +68,13 @@ fn publish(hub: &Running, more: Json) -> Json {
     hub.ask_until("product releases", &json!({"product": "lamp-7"}), newest)["items"][0].clone()
 }
 
-fn first_release(hub: &Running) -> Json {
+pub fn first_release(hub: &Running) -> Json {
     let image = hub.put(IMAGE);
     publish(hub, json!({"version": "1.0", "image": image, "vendor": "example.com"}))
 }
 
 /// Fetches, and waits until it is here, or why not.
-fn fetch(operator: &Running, url: &str, more: Json) -> Json {
+pub fn fetch(operator: &Running, url: &str, more: Json) -> Json {
     let mut release = json!({"from": url, "maker": "lumen"});
     release.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     let wanted = operator.ask("release fetch", release).expect("wanted");
@@ -155,14 +155,14 @@ fn curl_fetches_what_is_published() {
 }
 
 /// A server with the maker's own TLS identity, which answers what a test says.
-struct Mirror {
+pub struct Mirror {
     address: SocketAddr,
     files: Arc<Mutex<HashMap<String, Vec<u8>>>>,
     _stop: oneshot::Sender<()>,
 }
 
 impl Mirror {
-    fn start(maker: &Running) -> Self {
+    pub fn start(maker: &Running) -> Self {
         let certificate = Certificate::from_pem(&read(maker, "hub/server.pem")).expect("a certificate");
         let signer = Arc::new(FileKey::open(&maker.path("hub/server.key")).expect("its key"));
         let identity = Identity { chain: vec![certificate.der().to_vec()], signer };
@@ -182,11 +182,11 @@ impl Mirror {
         Mirror { address, files, _stop: stop }
     }
 
-    fn has(&self, path: &str, bytes: impl Into<Vec<u8>>) {
+    pub fn has(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         self.files.lock().expect("the files").insert(path.into(), bytes.into());
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.address)
     }
 }

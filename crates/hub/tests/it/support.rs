@@ -1,4 +1,5 @@
 //! A running hub, and the programs that judge it.
+use axum::Router;
 use fleet::door::Outgoing;
 use fleet::operation::Operation;
 use fleet::permission::Session;
@@ -8,15 +9,26 @@ use hub::blobs::Blobs;
 use hub::desk::Desk;
 use hub::fetch::Fetcher;
 use hub::{Hub, Settings};
+use io::FileKey;
+use io::http::client::{Connection, Dialer, Request};
+use io::http::server::{ServerLimits, serve};
+use io::http::url::Url;
+use io::tls::Identity;
+use io::tls::client::anchored;
+use io::tls::server::people_config;
 use serde_json::Value as Json;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
-use wire::Certificate;
+use wire::certificate::HardwareModuleName;
+use wire::certificate::profile::{Profile, Validity, issue};
+use wire::{Certificate, PublicKey, cms, oid};
 
 /// A hub that runs until it is dropped.
 pub struct Running {
@@ -136,6 +148,70 @@ impl Running {
     /// The domain authority's certificate.
     pub fn authority(&self) -> PathBuf {
         self.path("hub/ca.pem")
+    }
+}
+
+/// What a listener answers a program that shows `identity`: nothing when not a byte came.
+pub fn asked(hub: &Running, identity: Option<&Identity>, request: &Request) -> Option<(u16, String)> {
+    hub.runtime.block_on(async {
+        let answer = connects(hub, identity, &request.url).await.send(request).await.ok()?;
+        Some((answer.status.as_u16(), String::from_utf8_lossy(&answer.body).into_owned()))
+    })
+}
+
+async fn connects(hub: &Running, identity: Option<&Identity>, url: &Url) -> Connection {
+    let tls = anchored(&[certificate(hub, "hub/ca.pem").der().to_vec()], identity).expect("a config");
+    Connection::open(&Dialer::new(tls), url).await.expect("a connection")
+}
+
+pub fn certificate(hub: &Running, file: &str) -> Certificate {
+    let pem = std::fs::read_to_string(hub.path(file)).expect("a certificate");
+    Certificate::from_pem(&pem).expect("a certificate")
+}
+
+/// A server with the TLS identity of a hub that answers what a test says, until the test ends.
+pub fn serve_as(hub: &Running, router: Router) -> SocketAddr {
+    let chain = vec![certificate(hub, "hub/server.pem").der().to_vec()];
+    let signer = Arc::new(FileKey::open(&hub.path("hub/server.key")).expect("its key"));
+    let tls = people_config(&Identity { chain, signer }).expect("TLS");
+    let listener = hub.runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let address = listener.local_addr().expect("its address");
+    hub.runtime.spawn(serve(listener, tls, ServerLimits::default(), router, std::future::pending()));
+    address
+}
+
+/// A device that was made by the maker whose hub this is, with its IDevID.
+#[derive(Clone)]
+pub struct Pledge {
+    pub certificate: Certificate,
+    pub key: Arc<FileKey>,
+}
+
+impl Pledge {
+    pub fn made(maker: &Running, serial_number: &str, masa_url: Option<String>) -> Self {
+        let key = FileKey::open_or_create(&maker.path(&format!("{serial_number}.idevid"))).expect("a key");
+        let signer = FileKey::open(&maker.path("hub/factory.key")).expect("a key");
+        let hardware = HardwareModuleName {
+            kind: "1.3.6.1.4.1.32473.7".parse().expect("an OID"),
+            serial: serial_number.into(),
+        };
+        let serial_number = serial_number.to_owned();
+        let profile = Profile::IdevId { serial_number, hardware, mud_url: None, masa_url };
+        let validity = Validity { not_before: io::clock::now_millis(), not_after: None };
+        let (public, serial) = (PublicKey::of(&key).expect("a key"), io::random::fill());
+        let authority = certificate(maker, "hub/factory.pem");
+        let certificate = issue(&profile, &public, Some(&authority), serial, validity, &signer);
+        Pledge { certificate: certificate.expect("issued"), key: Arc::new(key) }
+    }
+
+    pub fn identity(&self) -> Identity {
+        Identity { chain: vec![self.certificate.der().to_vec()], signer: self.key.clone() }
+    }
+
+    /// Octets in the place of a voucher-request, signed.
+    pub fn signs(&self, content: &[u8]) -> Vec<u8> {
+        let (kind, key) = (oid::ANIMA_JSON_VOUCHER, self.key.as_ref());
+        cms::sign(kind, content, &self.certificate, &[], key, None, false).expect("signed")
     }
 }
 

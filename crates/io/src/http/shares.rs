@@ -72,6 +72,13 @@ impl<K: Eq + Hash + Clone> Shares<K> {
         taken.by.insert(who.clone(), own + 1);
         Ok(Share { inner: self.0.clone(), who })
     }
+
+    /// Peers that get no place now because they have as many as one may have.
+    #[must_use]
+    pub fn full(&self) -> Vec<K> {
+        let taken = self.0.taken();
+        taken.by.iter().filter(|(_, own)| **own >= self.0.each_max).map(|(who, _)| who.clone()).collect()
+    }
 }
 
 impl<K> Inner<K> {
@@ -114,10 +121,12 @@ mod tests {
         let first = shares.take("a").expect("free");
         let _second = shares.take("a").expect("free");
         assert_eq!(shares.take("a").err(), Some(NoPlace::Own));
+        assert_eq!(shares.full(), ["a"]);
         let third = shares.take("b").expect("free");
         assert_eq!(shares.take("c").err(), Some(NoPlace::All));
         drop(first);
         let _fourth = shares.take("c").expect("free again");
+        assert_eq!(shares.full(), [""; 0]);
         drop(third);
         let _fifth = shares.take("a").expect("free again");
         assert_eq!(shares.0.taken().by.len(), 2, "who has none costs no memory");

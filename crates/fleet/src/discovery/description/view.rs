@@ -2,6 +2,8 @@
 use super::rules::{Command, Failure, Verified};
 use super::{Description, store};
 use crate::discovery::store::devices_described;
+use crate::door::is_of;
+use crate::limits::WANTED_FETCHES_MAX;
 use crate::onboarding::anchor::store::anchor_find;
 use crate::operation::{Kind, Operation};
 use crate::page;
@@ -15,7 +17,10 @@ use wire::Certificate;
 /// Which descriptions are to be fetched now
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Due {}
+pub struct Due {
+    /// Servers (host and port) of which nothing more is asked now: what is theirs hides nobody else's
+    pub busy: Vec<String>,
+}
 
 /// A description to be fetched, outside of any transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +44,9 @@ impl Operation for Due {
     fn run(&self, cx: &mut Cx) -> Result<Vec<Work>, Refusal> {
         let organisation = cx.session.organisation.as_str();
         let mut work = Vec::new();
-        for description in store::description_due(cx.tx, organisation, cx.now, page::usual())? {
-            let (maker, mud_url) = description.split_once(' ').unwrap_or_default();
+        let due = store::description_due(cx.tx, organisation, cx.now, WANTED_FETCHES_MAX)?;
+        let due = due.iter().filter_map(|description| description.split_once(' '));
+        for (maker, mud_url) in due.filter(|(_, url)| !is_of(url, &self.busy)).take(page::usual().into()) {
             let trusted = anchor_find(cx.tx, organisation, maker)?;
             let servers = trusted.iter().flat_map(|anchor| anchor.server_authorities());
             work.push(Work {

@@ -3,7 +3,8 @@
 //! [`Wanted`] and [`Settle`] are asked by the hub and are in no table.
 use super::rules::{Command, Fetched, Source, State};
 use super::{Release, store};
-use crate::limits::REASON_BYTES_MAX;
+use crate::door::is_of;
+use crate::limits::{REASON_BYTES_MAX, WANTED_FETCHES_MAX};
 use crate::onboarding::anchor::store::anchor_find;
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
@@ -193,7 +194,10 @@ impl Operation for List {
 /// Which releases wait to be fetched
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {}
+pub struct Wanted {
+    /// Servers (host and port) of which nothing more is asked now: what is theirs hides nobody else's
+    pub busy: Vec<String>,
+}
 
 /// A release to be fetched, outside of any transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -221,7 +225,9 @@ impl Operation for Wanted {
     fn run(&self, cx: &mut Cx) -> Result<Vec<Work>, Refusal> {
         let organisation = cx.session.organisation.as_str();
         let mut work = Vec::new();
-        for (release, source) in store::releases_wanted(cx.tx, organisation, page::usual())? {
+        let wanted = store::releases_wanted(cx.tx, organisation, WANTED_FETCHES_MAX)?;
+        let wanted = wanted.into_iter().filter(|(_, source)| !is_of(&source.url, &self.busy));
+        for (release, source) in wanted.take(page::usual().into()) {
             let Source { url, maker, even_if_unverified } = source;
             let trusted = anchor_find(cx.tx, organisation, &maker)?;
             let servers = trusted.iter().flat_map(|it| it.server_authorities());
