@@ -7,10 +7,11 @@ use crate::downloads::Download;
 use crate::headers::text;
 use crate::limits::{
     BLOB_BYTES_MAX, BLOB_OWN_PUTS_MAX, BLOB_SECONDS_MAX, BLOB_UPLOADS_MAX, BLOB_WAITING_CHUNKS_MAX,
+    BODY_SECONDS_MAX,
 };
 use crate::problem::Problem;
 use crate::who::stranger;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -127,6 +128,12 @@ impl Blobs {
 
     async fn receive(&self, session: &Session, digest: Digest, body: Body) -> Result<(), Problem> {
         may_keep(session)?;
+        if body.size_hint().lower() > BLOB_BYTES_MAX {
+            // Nobody takes the pieces: the peer reads why before its connection ends.
+            let (nobody, _) = channel(1);
+            tokio::spawn(hand_on(body, nobody, Duration::from_secs(BODY_SECONDS_MAX)));
+            return Err(not_taken(BlobError::TooLarge { bytes_max: BLOB_BYTES_MAX }));
+        }
         let Inner { folder, uploads, .. } = &*self.0;
         let _place = uploads.try_acquire().map_err(|_| busy())?;
         let (to, mut pieces) = channel::<Bytes>(BLOB_WAITING_CHUNKS_MAX);
@@ -141,7 +148,7 @@ impl Blobs {
         let within = Duration::from_secs(BLOB_SECONDS_MAX);
         let (handed, written) = tokio::join!(hand_on(body, to, within), writing);
         handed?;
-        Ok(self.keep(session, digest, written?.map_err(refused)?).await?)
+        Ok(self.keep(session, digest, written?.map_err(not_taken)?).await?)
     }
 
     /// Gives a file its name and its row.
@@ -219,6 +226,13 @@ fn fault(why: impl std::fmt::Display) -> Refusal {
 fn busy() -> Refusal {
     let detail = format!("{BLOB_UPLOADS_MAX} blobs are on their way in; ask again in a moment");
     Refusal::new(Sort::Later, "busy", detail)
+}
+
+/// As a body over its limit is answered at every door.
+fn not_taken(error: BlobError) -> Problem {
+    let too_large = matches!(error, BlobError::TooLarge { .. });
+    let problem = Problem::from(refused(error));
+    if too_large { Problem { status: StatusCode::PAYLOAD_TOO_LARGE, ..problem } } else { problem }
 }
 
 fn refused(error: BlobError) -> Refusal {

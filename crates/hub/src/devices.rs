@@ -6,6 +6,7 @@ use crate::downloads::Downloads;
 use crate::gates::{Gates, Told};
 use crate::headers::text;
 use crate::limits::{BODY_SECONDS_MAX, DEVICE_IMAGE_REQUESTS_MAX, DEVICE_REQUESTS_MAX};
+use crate::problem::Problem;
 use crate::signers::{Signers, response};
 use crate::who::{Who, who};
 use axum::Router;
@@ -89,7 +90,10 @@ impl Devices {
         };
         let Signers { authority, registrar, .. } = &self.signers;
         let headers = request.headers().clone();
-        let request = plain(request, peer).await?;
+        let request = match plain(request, peer).await? {
+            Ok(request) => request,
+            Err(problem) => return Ok(response(problem.into())),
+        };
         if request.path == CHECK_IN_PATH {
             return self.check_ins.answer(&self.desk, &session, request).await.map(response);
         }
@@ -194,14 +198,15 @@ async fn answer(State(devices): State<Arc<Devices>>, request: Request) -> Respon
         Err(refusal) if refusal.sort == Sort::NotPermitted => {
             tracing::info!(address = %connection.address, code = refusal.code, detail = refusal.detail, "refused");
             connection.closer.close();
-            StatusCode::FORBIDDEN.into_response()
+            // Nobody is sent it; it says to the count what it was.
+            StatusCode::UNAUTHORIZED.into_response()
         }
         Err(refusal) => response(Answer::from(&refusal)),
     }
 }
 
-/// The request as the door takes it.
-async fn plain(request: Request, peer: Peer) -> Result<door::Request, Refusal> {
+/// The request as the door takes it, or what is wrong with its body.
+async fn plain(request: Request, peer: Peer) -> Result<Result<door::Request, Problem>, Refusal> {
     let post = request.method() == Method::POST;
     if !post && request.method() != Method::GET {
         return Err(Refusal::new(Sort::Malformed, "wrong-method", "a door is asked with GET or POST"));
@@ -209,10 +214,11 @@ async fn plain(request: Request, peer: Peer) -> Result<door::Request, Refusal> {
     let path = request.uri().path().to_string();
     let content_type = text(request.headers(), header::CONTENT_TYPE).to_string();
     let within = Duration::from_secs(BODY_SECONDS_MAX);
-    let body = io::http::body::read_body(request.into_body(), DOOR_BODY_BYTES_MAX, within)
-        .await
-        .map_err(|why| Refusal::new(Sort::Malformed, "bad-body", why.to_string()))?;
-    Ok(door::Request { post, path, content_type, body: body.to_vec(), peer })
+    let body = io::http::body::read_body(request.into_body(), DOOR_BODY_BYTES_MAX, within).await;
+    Ok(match body {
+        Ok(body) => Ok(door::Request { post, path, content_type, body: body.to_vec(), peer }),
+        Err(why) => Err(why.into()),
+    })
 }
 
 /// The open connections by the LDevID that they were opened with, so that they end with it.

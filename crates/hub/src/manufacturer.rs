@@ -39,8 +39,7 @@ async fn masa(
 ) -> Response {
     let body = match read(body).await {
         Ok(body) => body.to_vec(),
-        // RFC 8995 section 5.6, RFC 7030 section 4.2.3: words for a person.
-        Err(problem) => return response(Answer::text(problem.status.as_u16(), &problem.refusal.detail)),
+        Err(problem) => return response(problem.into()),
     };
     let (post, path) = (method == Method::POST, uri.path().to_string());
     let request = voucher_door::Request {
@@ -74,8 +73,7 @@ async fn line(
     };
     let body = match read(body).await {
         Ok(body) => body.to_vec(),
-        // RFC 8995 section 5.6, RFC 7030 section 4.2.3: words for a person.
-        Err(problem) => return response(Answer::text(problem.status.as_u16(), &problem.refusal.detail)),
+        Err(problem) => return response(problem.into()),
     };
     let (post, content_type) = (method == Method::POST, text(&headers, header::CONTENT_TYPE).to_string());
     let request = Request { post, label, operation, content_type, body };

@@ -1,6 +1,7 @@
 //! A refusal as HTTP: a status, and problem details (RFC 9457).
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use fleet::door::Answer;
 use fleet::refusal::{Refusal, Sort};
 use io::http::body::BodyError;
 use serde_json::{Value as Json, json};
@@ -22,6 +23,13 @@ pub struct Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Problem { status: status(refusal.sort), refusal }
+    }
+}
+
+impl From<Problem> for Answer {
+    /// RFC 8995 section 5.6, RFC 7030 section 4.2.3: words for a person.
+    fn from(problem: Problem) -> Self {
+        Answer::refused(problem.status.as_u16(), &problem.refusal)
     }
 }
 

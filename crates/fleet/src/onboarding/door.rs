@@ -158,7 +158,7 @@ pub fn open(request: Request, authority: &Certificate, registrar: &Certificate) 
             | ENROLL_STATUS_PATH
             | voucher::REQUEST_PATH
             | VOUCHER_STATUS_PATH,
-        ) => Ok(Step::Answer(Answer::text(405, "this door is asked with the other of GET and POST"))),
+        ) => Ok(Step::Answer(Answer::wrong_method("the other of GET and POST"))),
         _ => Err(Refusal::new(Sort::NotFound, "door-unknown", "there is no such door")),
     };
     asked.unwrap_or_else(Step::from)

@@ -36,7 +36,7 @@ pub fn open(request: Request, authority: &Certificate) -> Step {
         (false, "csrattrs") => Ok(Step::Answer(Answer::csr_attributes())),
         (true, "simpleenroll") => enrol(request),
         (_, "cacerts" | "csrattrs" | "simpleenroll") => {
-            Ok(Step::Answer(Answer::text(405, "this door is asked with the other of GET and POST")))
+            Ok(Step::Answer(Answer::wrong_method("the other of GET and POST")))
         }
         _ => Err(Refusal::new(Sort::NotFound, "door-unknown", "there is no such door for a factory's line")),
     };

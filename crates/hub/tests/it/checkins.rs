@@ -24,7 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const FILE: &[u8] = br#"{"interval":60}"#;
 
 /// A hub that trusts a maker and admits its devices.
-fn trusting(hold: Duration) -> Running {
+pub fn trusting(hold: Duration) -> Running {
     let hub =
         Running::start_with(tempfile::tempdir().expect("a folder"), |settings| settings.check_in_hold = hold);
     let certificate = std::fs::read_to_string(hub.path("hub/factory.pem")).expect("a certificate");
@@ -37,7 +37,7 @@ fn trusting(hold: Duration) -> Running {
 #[derive(Clone)]
 pub struct Lamp {
     pub name: String,
-    identity: Identity,
+    pub identity: Identity,
     url: Url,
     authority: Vec<u8>,
 }
@@ -308,7 +308,7 @@ fn who_has_not_joined_and_what_is_malformed_is_refused() {
     assert_eq!(status(post(MEDIA_TYPE, b"\xff"), ours), Some(400));
     assert_eq!(status(Request::get(lamp.url.clone()), ours), Some(400));
     let huge = Request::post(lamp.url.clone(), MEDIA_TYPE, vec![b' '; 70_000]);
-    assert_eq!(status(huge, ours), Some(400));
+    assert_eq!(status(huge, ours), Some(413));
     assert_eq!(figure(&hub, "check_ins_held"), 0);
     assert_eq!(status(good, ours), Some(200));
 }

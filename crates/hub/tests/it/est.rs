@@ -245,7 +245,7 @@ fn what_is_not_well_formed_is_refused_and_nothing_is_stored() {
     check(Some("idevid"), enrol, Some(("application/json", "good.b64")), "400", "not-pkcs10");
     check(Some("idevid"), enrol, Some((pkcs10, "garbage.b64")), "400", "bad-est-body");
     check(Some("idevid"), enrol, Some((pkcs10, "empty.b64")), "400", "bad-");
-    check(Some("idevid"), enrol, Some((pkcs10, "huge.b64")), "400", "bad-");
+    check(Some("idevid"), enrol, Some((pkcs10, "huge.b64")), "413", "body-too-large");
     check(Some("idevid"), enrol, Some((pkcs10, "foreign.b64")), "400", "another-serial-number");
     check(Some("idevid"), enrol, None, "405", "");
     check(Some("idevid"), "/.well-known/est/fullcmc", None, "404", "door-unknown");

@@ -1,5 +1,6 @@
 //! A whole hub on loopback, judged by OpenSSL and curl.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
+mod bad_input;
 mod blobs;
 mod brski;
 mod checkins;

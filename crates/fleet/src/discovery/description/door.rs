@@ -71,7 +71,8 @@ fn ask(outgoing: Box<Outgoing>, job: Job, then: impl FnOnce(Job, Vec<u8>) -> Ste
 
 /// The file, and where its signature is.
 fn read(job: &Job, body: &[u8]) -> Outcome<(MudFile, String)> {
-    let file = MudFile::from_json(body).map_err(|why| failure("file-refused", why))?;
+    let file = MudFile::from_json(body)
+        .map_err(|why| failure("file-refused", format!("the maker's file: {why}")))?;
     if file.mud_url != job.work.mud_url {
         let why = format!(
             "the file says that it is {} and was fetched as {} (RFC 8520 section 3.2)",
@@ -105,7 +106,7 @@ fn fetch_signature(fetched: Fetched, url: &str) -> Step {
 fn signer(job: &Job, file: &[u8], signature: &[u8]) -> Outcome<String> {
     let anchors = std::slice::from_ref(&job.anchor);
     let verified = check_signature(file, signature, anchors, None, job.now.0)
-        .map_err(|why| failure("signature-refused", why))?;
+        .map_err(|why| failure("signature-refused", format!("the maker's signature: {why}")))?;
     Ok(verified.signer.subject().to_string())
 }
 

@@ -3,10 +3,10 @@ use super::store::restoration_find;
 use super::view::{Meet, Meeting};
 use crate::audit::view::hex;
 use crate::device::store::device_find;
-use crate::door::{Answer, RETRY_AFTER_SECONDS};
+use crate::door::Answer;
 use crate::onboarding::Onboarding;
 use crate::onboarding::view::ldevid_ended;
-use crate::refusal::Refusal;
+use crate::refusal::{Blame, Refusal, Sort};
 use crate::room::Room;
 use crate::text::Slug;
 use crate::time::Millis;
@@ -54,15 +54,15 @@ pub fn answer(meeting: Meeting) -> Result<Option<Answer>, Refusal> {
     Ok(match meeting {
         Meeting::Adopted => None,
         Meeting::Wait => {
-            let text = "ahead-of-state: this hub was restored from a backup and does not know this LDevID; \
-                        it waits for a person (`finding list`); ask again later";
-            let answer = Answer::text(503, text);
-            Some(Answer { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..answer })
+            let why = "this hub was restored from a backup and does not know this LDevID; it waits for a person \
+                       (`finding list`); ask again later";
+            let refusal = Refusal::new(Sort::Later, "ahead-of-state", why).blaming(Blame::Operator);
+            Some(Answer::from(&refusal))
         }
         Meeting::EnrolAgain => {
-            let text = "this hub was restored from a backup and does not know this device; enrol again with \
-                        the IDevID (RFC 7030 section 3.3.2)";
-            Some(Answer::text(403, &format!("{ENROL_AGAIN}: {text}")))
+            let why = "this hub was restored from a backup and does not know this device; enrol again with the \
+                       IDevID (RFC 7030 section 3.3.2)";
+            Some(Answer::from(&Refusal::new(Sort::NotPermitted, ENROL_AGAIN, why)))
         }
         Meeting::Ended => return Err(ldevid_ended()),
     })

@@ -89,9 +89,9 @@ fn pledge(peer: Peer) -> Result<(Introduction, Certificate), Refusal> {
 
 /// RFC 8995 section 5.2: 401, and the connection is closed.
 fn somebody_between() -> Answer {
-    let text = "another-registrar: the request does not say that the pledge is near this registrar's \
-                certificate; somebody may stand between (RFC 8995 section 5.2)";
-    Answer { closing: true, ..Answer::text(401, text) }
+    let why = "the request does not say that the pledge is near this registrar's certificate; somebody may \
+               stand between (RFC 8995 section 5.2)";
+    Answer { closing: true, ..Answer::refused(401, &malformed("another-registrar", why)) }
 }
 
 /// Where the maker's service is, from the extension of an IDevID: RFC 8995 section 2.3.2.
@@ -194,7 +194,8 @@ fn replied(reply: Result<Reply, Refusal>, again: Asking) -> Step {
             Refusal::new(Sort::Later, "masa-wants-credentials", why).blaming(Blame::Operator).into()
         }
         status @ 400..500 => {
-            Step::Answer(Answer::text(status, &format!("masa-refused: the maker's service says: {words}")))
+            let why = format!("the maker's service says: {words}");
+            Step::Answer(Answer::refused(status, &malformed("masa-refused", why)))
         }
         status => {
             let why = format!("the maker's service answered {status}: {words}");

@@ -43,7 +43,7 @@ pub fn open(
     may_ask: impl FnOnce(&PublicKey) -> bool,
 ) -> Step {
     if !request.post {
-        return Step::Answer(Answer::text(405, "this door is asked with POST"));
+        return Step::Answer(Answer::wrong_method("POST"));
     }
     if let Err(answer) = check_voucher_type(&request.content_type) {
         return Step::Answer(answer);

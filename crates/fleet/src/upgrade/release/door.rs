@@ -69,7 +69,7 @@ fn authenticate(
         .map_err(|why| format!("the signer is not one of the maker `{}`: {why}", work.maker))?;
     let authentic = Envelope::from_cbor(envelope)
         .and_then(|envelope| envelope.authenticate(std::slice::from_ref(leaf.public_key())))
-        .map_err(|why| why.to_string())?;
+        .map_err(|why| format!("the maker's envelope: {why}"))?;
     Ok((authentic, leaf.subject().to_string()))
 }
 
