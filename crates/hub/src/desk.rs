@@ -1,6 +1,8 @@
 //! Where requests go: reads to a snapshot, writes to the one writer, both with permission only.
 use crate::limits::LONG_READS_MAX;
 use fleet::account::authenticate;
+use fleet::audit::view::hex;
+use fleet::control::view::NoteContacts;
 use fleet::operation::{Call, Kind, Operation, OperationRow};
 use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
@@ -8,7 +10,7 @@ use fleet::room::Env;
 use fleet::time::Millis;
 use fleet::tx::Tx;
 use serde_json::Value as Json;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use store::{Ask, Store, run_read};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -19,12 +21,59 @@ pub struct Desk {
     env: Env,
     /// Places of reads that take as long as the journal is.
     long: Arc<Semaphore>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
+}
+
+/// What keeps the writer from writing: the hub's surroundings, and not what it was asked.
+const TROUBLES: [&str; 5] = ["disk-full", "lane-lost", "store-unavailable", "store-corrupt", "store-fault"];
+
+/// The writer's last outcome was that it could not write.
+struct Trouble {
+    code: &'static str,
+    detail: String,
+    /// The journal's entries until then: one more, and it is over.
+    entries: u64,
 }
 
 impl Desk {
     /// A desk over an open store; `env` is what looking operations may know of the hub.
     pub fn new(store: Store, env: Env) -> Self {
-        Desk { store, env, long: Arc::new(Semaphore::new(LONG_READS_MAX)) }
+        let long = Arc::new(Semaphore::new(LONG_READS_MAX));
+        Desk { store, env, long, trouble: Arc::default() }
+    }
+
+    /// What keeps the writer from writing, as far as its last outcome tells: a code, and what to do.
+    pub fn trouble(&self) -> Option<(&'static str, String)> {
+        let entries = self.store.figures().tally.entries;
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.as_ref().is_some_and(|trouble| trouble.entries != entries) {
+            *trouble = None;
+        }
+        trouble.as_ref().map(|trouble| (trouble.code, trouble.detail.clone()))
+    }
+
+    /// While the writer is in trouble and nobody asks it for anything: writes a word, to see whether the trouble
+    /// is over.
+    ///
+    /// # Errors
+    /// It is not.
+    pub async fn try_to_write(&self, session: &Session) -> Result<(), Refusal> {
+        if self.trouble().is_none() {
+            return Ok(());
+        }
+        // The key of the request is what is written; old keys are forgotten.
+        let key = format!("try-{}", hex(&io::random::fill::<16>()));
+        self.call(session, Box::new(NoteContacts { contacts: Vec::new() }), Some(key)).await?;
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    fn note_trouble(&self, refusal: &Refusal) {
+        if TROUBLES.contains(&refusal.code) {
+            let entries = self.store.figures().tally.entries;
+            let trouble = Trouble { code: refusal.code, detail: refusal.detail.clone(), entries };
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+        }
     }
 
     /// The store, for its figures.
@@ -107,6 +156,7 @@ impl Desk {
                 let ask = Ask { permitted, seed: io::random::fill(), idempotency_key: key };
                 let outcome = answer(self.store.write(ask)?).await;
                 if let Err(refusal) = &outcome {
+                    self.note_trouble(refusal);
                     self.note(session, row.name, refusal);
                 }
                 outcome

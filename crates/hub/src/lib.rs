@@ -25,14 +25,13 @@ mod published;
 mod releases;
 mod signers;
 pub mod start;
+mod tally;
 mod who;
 mod work;
 mod workers;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::middleware::from_fn_with_state;
 use blobs::Blobs;
 use budget::SharedBudget;
 use checkin::CheckIns;
@@ -46,7 +45,7 @@ use fleet::time::Millis;
 use fleet::tx::Fault;
 use folder::{Folder, FolderError, ReachedBy};
 use gates::Gates;
-use io::http::server::{ServerLimits, serve};
+use io::http::server::{ServerLimits, serve_counting};
 use io::tls::TlsConfigError;
 use io::tls::server::{devices_config, people_config};
 use limits::{CHECK_IN_SECONDS_MAX, DEVICE_REQUESTS_MAX};
@@ -58,9 +57,9 @@ use std::iter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{Committed, Place, Settings as StoreSettings, Store};
+use tally::Tally;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wire::key::KeyRefused;
@@ -146,8 +145,8 @@ pub enum StartError {
 pub struct Shared {
     /// The way to the fleet.
     pub desk: Desk,
-    /// Requests since the start.
-    pub requests: AtomicU64,
+    /// What its listeners were asked and turned away.
+    tallies: Tallies,
     blobs: Blobs,
     factory: Signers,
     check_ins: Arc<CheckIns>,
@@ -157,6 +156,13 @@ pub struct Shared {
     downloads: Downloads,
     /// Devices that registrars ask vouchers for.
     pledges: SharedBudget,
+}
+
+/// What the listeners were asked and turned away.
+#[derive(Clone, Default)]
+struct Tallies {
+    people: Tally,
+    devices: Tally,
 }
 
 /// An open hub.
@@ -361,14 +367,18 @@ impl Bound {
         };
         let (people_limits, devices_limits) =
             (limits_at(self.people.address), limits_at(self.devices.address));
+        let tallies = Tallies::default();
+        let Tallies { people, devices } = tallies.clone();
+        let devices_router = doors.router().layer(from_fn_with_state(devices.clone(), tally::count));
         tokio::join!(
-            serve(
+            serve_counting(
                 self.people.listener,
                 people_tls,
                 people_limits,
+                people.away,
                 router(Shared {
                     desk: desk.clone(),
-                    requests: AtomicU64::new(0),
+                    tallies,
                     blobs,
                     factory,
                     check_ins: check_ins.clone(),
@@ -379,7 +389,14 @@ impl Bound {
                 }),
                 stopped(stopping.clone())
             ),
-            serve(self.devices.listener, devices_tls, devices_limits, doors.router(), stopped(stopping)),
+            serve_counting(
+                self.devices.listener,
+                devices_tls,
+                devices_limits,
+                devices.away,
+                devices_router,
+                stopped(stopping)
+            ),
             async {
                 shutdown.await;
                 changes.end();
@@ -446,11 +463,6 @@ fn router(shared: Shared) -> Router {
         .merge(published::router())
         .merge(releases::router())
         .fallback(api::not_found)
-        .layer(from_fn_with_state(shared.clone(), count))
+        .layer(from_fn_with_state(shared.tallies.people.clone(), tally::count))
         .with_state(shared)
-}
-
-async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    shared.requests.fetch_add(1, Ordering::Relaxed);
-    next.run(request).await
 }

@@ -49,7 +49,10 @@ pub async fn run(
                 let signed = sign_heads(&desk, signer.as_ref(), &organisation, &mut signed).await;
                 ("checkpoint", signed.and(expired))
             }
-            _ = contact.tick() => ("contact", check_ins.note(&desk, &organisation).await),
+            _ = contact.tick() => {
+                let tried = desk.try_to_write(&Session::of_hub("try-to-write", organisation.clone())).await;
+                ("contact", check_ins.note(&desk, &organisation).await.and(tried))
+            }
             _ = tries.tick() => ("tries", checkin::try_on(&desk, &organisation).await),
         };
         told(work, done);

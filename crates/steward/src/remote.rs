@@ -77,16 +77,18 @@ impl Remote {
         }
     }
 
-    /// Asks whether the hub is ready.
+    /// Asks whether the hub answers, whatever keeps it from its work.
     ///
     /// # Errors
-    /// [`Failure::Unreachable`], also when it says that it is not.
-    pub async fn ready(&mut self, within: Duration) -> Result<(), Failure> {
-        let url = self.url.with_target("/readyz").map_err(failed)?;
+    /// [`Failure::Unreachable`].
+    pub async fn answers(&mut self, within: Duration) -> Result<(), Failure> {
+        let url = self.url.with_target("/healthz").map_err(failed)?;
         let answer = self.client.send(&Request::get(url).within(within)).await.map_err(unreachable)?;
         match answer.status {
             StatusCode::OK => Ok(()),
-            status => Err(Failure::Unreachable(format!("the hub says that it is not ready ({status})"))),
+            status => Err(Failure::Unreachable(format!(
+                "the hub answers {status} when it is asked whether it lives"
+            ))),
         }
     }
 

@@ -103,7 +103,7 @@ fn reachable(url: String, listener: SocketAddr) -> String {
 
 /// The port has been taken, so the first request waits there until the hub answers.
 async fn answers(ready: &Ready) -> Result<(), Failure> {
-    Remote::new(&Target::of(ready)?)?.ready(Duration::from_secs(FIRST_ANSWER_SECONDS_MAX)).await
+    Remote::new(&Target::of(ready)?)?.answers(Duration::from_secs(FIRST_ANSWER_SECONDS_MAX)).await
 }
 
 fn announce(ready: &Ready, ready_files: &[PathBuf]) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod discovery;
 mod est;
 mod fetch;
 mod folder;
+mod health;
 mod masa;
 mod publication;
 mod records;

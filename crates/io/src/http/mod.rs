@@ -1,6 +1,7 @@
 //! HTTP/1.1 over TLS, both ends. No redirects, no cookies, no compression: what a caller asks for
 //! is what is sent.
 
+pub mod away;
 pub mod body;
 pub mod client;
 mod date;

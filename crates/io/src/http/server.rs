@@ -28,6 +28,7 @@ use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::http::away::{Away, TurnedAway};
 use crate::http::shares::{Shares, network};
 use crate::limits::{
     ACCEPT_PAUSE_MILLIS_MAX, ADDRESS_CONNECTIONS_MAX, CONNECTIONS_MAX, DRAIN_SECONDS_MAX,
@@ -161,11 +162,32 @@ pub async fn serve<S, B>(
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    serve_counting(listener, tls, limits, TurnedAway::default(), service, shutdown).await;
+}
+
+/// As [`serve`], and counts whom it turns away.
+pub async fn serve_counting<S, B>(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    limits: ServerLimits,
+    away: TurnedAway,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: tower_service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let connections = Arc::new(Semaphore::new(limits.connections_max));
     let shares = Shares::new(limits.connections_max, limits.address_connections_max);
     let (stop, stopping) = watch::channel(false);
     let drain = limits.drain;
-    let door = Arc::new(Door { tls, handshakes: Semaphore::new(limits.handshakes_max), limits, stopping });
+    let handshakes = Semaphore::new(limits.handshakes_max);
+    let door = Arc::new(Door { tls, handshakes, limits, away, stopping });
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -174,6 +196,7 @@ pub async fn serve<S, B>(
             Some(ended) = tasks.join_next() => report(ended),
             (stream, address, permit) = accept(&listener, &connections) => {
                 let Ok(share) = shares.take(network(address.ip())) else {
+                    door.away.add(Away::Crowded);
                     tracing::debug!(%address, "closed: its address has as many connections as one may have");
                     continue;
                 };
@@ -229,6 +252,7 @@ struct Door {
     tls: Arc<ServerConfig>,
     handshakes: Semaphore,
     limits: ServerLimits,
+    away: TurnedAway,
     stopping: watch::Receiver<bool>,
 }
 
@@ -279,8 +303,14 @@ impl Door {
         };
         match shaken {
             Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) => tracing::debug!(%address, %error, "a handshake failed"),
-            Err(_) => tracing::debug!(%address, "a handshake took too long"),
+            Ok(Err(error)) => {
+                self.away.add(Away::Handshake);
+                tracing::debug!(%address, %error, "a handshake failed");
+            }
+            Err(_) => {
+                self.away.add(Away::Late);
+                tracing::debug!(%address, "a handshake took too long");
+            }
         }
         None
     }
@@ -335,6 +365,9 @@ impl Door {
             ended = &mut connection => ended,
         };
         if let Err(error) = ended {
+            if error.is_parse() {
+                self.away.add(Away::NoHttp);
+            }
             tracing::debug!(%address, %error, "a connection broke off");
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use io::http::away::Away;
 use io::http::client::{Client, Connection, Dialer, Failure, Request};
 use io::http::server::ServerLimits;
 use io::http::url::Url;
@@ -94,6 +95,31 @@ async fn silent_and_slow_peers_hold_up_nobody() {
     }
     assert!(began.elapsed() >= 7 * SHORT, "the silent ones had their time");
     timeout(PATIENCE, drip).await.expect("in time").expect("the slow one was ended");
+    assert_eq!(Away::ALL.map(|why| served.away.count(why)), [0, 0, 21, 0]);
+}
+
+/// Each is counted once, by why.
+#[tokio::test]
+async fn who_is_turned_away_is_counted() {
+    let limits = ServerLimits { address_connections_max: 1, ..ServerLimits::default() };
+    let (pki, served, _) = served(limits).await;
+    let counts = || Away::ALL.map(|why| served.away.count(why));
+    let config = anchored(&[pki.der("ca")], None).expect("a config");
+    let connector = tokio_rustls::TlsConnector::from(config);
+    let tcp = TcpStream::connect(served.address).await.expect("connected");
+    let mut tls = connector.connect("localhost".try_into().expect("a name"), tcp).await.expect("TLS");
+    closed(&mut TcpStream::connect(served.address).await.expect("connected")).await;
+    assert_eq!(counts(), [1, 0, 0, 0], "its address has its one connection");
+    tls.write_all(b"no HTTP\r\n\r\n").await.expect("sent");
+    closed(&mut tls).await;
+    drop(tls);
+    // The place of the one before may not be given back yet.
+    while counts()[1] == 0 {
+        let mut plain = TcpStream::connect(served.address).await.expect("connected");
+        plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("sent");
+        closed(&mut plain).await;
+    }
+    assert_eq!(counts()[1..], [1, 0, 1]);
 }
 
 #[tokio::test]

@@ -12,8 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::{Request, Response, StatusCode};
+use io::http::away::TurnedAway;
 use io::http::body::read_body;
-use io::http::server::{Peer, ServerLimits, serve};
+use io::http::server::{Peer, ServerLimits, serve_counting};
 use io::http::url::Url;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -29,6 +30,8 @@ pub struct Served {
     pub peers: Arc<Mutex<Vec<Peer>>>,
     /// Each permit lets one request of `/wait` go on.
     pub gate: Arc<Semaphore>,
+    /// Whom it turned away.
+    pub away: TurnedAway,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -46,9 +49,10 @@ impl Served {
         let gate = Arc::new(Semaphore::new(0));
         let app = App { peers: peers.clone(), gate: gate.clone() };
         let stopped = async { stopped.await.unwrap_or_default() };
-        let task = tokio::spawn(serve(listener, tls, limits, app, stopped));
+        let away = TurnedAway::default();
+        let task = tokio::spawn(serve_counting(listener, tls, limits, away.clone(), app, stopped));
         let stop = Some(stop);
-        Self { address, peers, gate, stop, task }
+        Self { address, peers, gate, away, stop, task }
     }
 
     pub fn url(&self, path: &str) -> Url {

@@ -1,10 +1,11 @@
 //! A full disk, by a limit of file size: what is written is refused `disk-full`, lists answer, nothing half
 //! done stays, and with room all goes on without a restart.
-use crate::support::{Done, Hub, body, program, run};
+use crate::support::{Done, Hub, PATIENCE, body, program, run};
 use io::http::Method;
 use serde_json::{Value as Json, json};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use wire::digest::{hex, sha256};
 
 /// How large a file of a process may become.
@@ -49,6 +50,12 @@ fn a_full_disk_is_named_and_passes() {
     let (small, large) = (vec![1; 1000], vec![2; 5_000_000]);
     assert_eq!(put(&hub, &small).0, 200);
     hub.run(&["device", "expect", "lamp-1"]).exits(0);
+    let mut http = hub.http();
+    let mut ready = || {
+        let answer = http.send(&hub.get("/readyz"));
+        (answer.status.as_u16(), body(&answer))
+    };
+    assert_eq!(ready().0, 200);
     limit(&hub, "4096");
     let refused = |words: &[&str]| {
         let said = hub.run(&[words, &["--json"]].concat()).exits(1).json();
@@ -57,11 +64,23 @@ fn a_full_disk_is_named_and_passes() {
     refused(&["device", "expect", "lamp-2"]);
     let (status, said) = put(&hub, &large);
     assert_eq!((status, &said["code"]), (503, &json!("disk-full")), "{said}");
+    let (status, said) = ready();
+    assert_eq!(
+        (status, &said["checks"]["writer"], &said["checks"]["store"]),
+        (503, &json!(false), &json!(true))
+    );
+    assert!(said["why"][0].as_str().is_some_and(|why| why.starts_with("disk-full: ")), "{said}");
     hub.json(&["device", "list"]);
     hub.json(&["audit", "list"]);
     assert_eq!(hub.json(&["device", "count"])["total"], 1);
     assert_eq!(leftovers(&hub.data()), Vec::<String>::new());
     limit(&hub, "unlimited");
+    // The hub finds out by itself, without being asked to write.
+    let end = Instant::now() + PATIENCE;
+    while ready().0 != 200 {
+        assert!(Instant::now() < end, "it does not find out");
+        std::thread::sleep(Duration::from_millis(100));
+    }
     hub.run(&["device", "expect", "lamp-2"]).exits(0);
     assert_eq!(put(&hub, &large).0, 200);
     hub.json(&["audit", "verify"]);
