@@ -118,7 +118,7 @@ pub fn with_document() -> Report {
 }
 
 /// A figure of the hub.
-fn figure(hub: &Running, name: &str) -> u64 {
+pub fn figure(hub: &Running, name: &str) -> u64 {
     let text = hub.runtime.block_on(async {
         let pem = std::fs::read_to_string(hub.authority()).expect("a certificate");
         let tls = anchored(&[Certificate::from_pem(&pem).expect("a certificate").der().to_vec()], None)
@@ -178,18 +178,23 @@ fn an_idle_device_asks_once_per_hold() {
 #[test]
 fn what_is_new_reaches_a_held_device() {
     let hub = trusting(PATIENCE);
-    let lamp = Lamp::join(&hub, "A1");
-    let held = waits(&hub, &lamp);
-    until_held(&hub, 1);
-    let begin = Instant::now();
-    let set = json!({"device": lamp.name, "document": "{}", "confirm_seconds": 5});
-    hub.ask("configuration set", set).expect("ordered");
-    let told = hub.runtime.block_on(held).expect("it lives").expect("an answer");
-    println!("from `configuration set` to the device: {:?}", begin.elapsed());
-    let order = told.configuration.expect("an order");
-    assert_eq!((order.document, order.over), (b"{}".to_vec(), Some(sha256(FILE))));
-    until_held(&hub, 0);
-    // What concerns another device wakes nobody.
+    let tells = |serial_number| {
+        let lamp = Lamp::join(&hub, serial_number);
+        let held = waits(&hub, &lamp);
+        until_held(&hub, 1);
+        let begin = Instant::now();
+        let set = json!({"device": lamp.name, "document": "{}", "confirm_seconds": 5});
+        hub.ask("configuration set", set).expect("ordered");
+        let told = hub.runtime.block_on(held).expect("it lives").expect("an answer");
+        let took = begin.elapsed();
+        let order = told.configuration.expect("an order");
+        assert_eq!((order.document, order.over), (b"{}".to_vec(), Some(sha256(FILE))));
+        until_held(&hub, 0);
+        took
+    };
+    // A busy machine may need longer, but not each time.
+    let took: Vec<Duration> = ["A1", "A2", "A3"].into_iter().map(tells).collect();
+    assert!(took.iter().any(|took| *took < Duration::from_secs(1)), "from `configuration set`: {took:?}");
     hub.ask("audit check", json!({})).expect("rows equal the journal");
 }
 

@@ -315,29 +315,45 @@ fn a_revoked_device_gets_no_byte() {
         return;
     }
     let hub = enrolled_hub("A1");
-    let address = hub.devices.to_string();
+    let (devices, people) = (hub.devices.to_string(), hub.people.to_string());
     let folder = hub.folder.path();
-    let session = [
-        "s_client",
-        "-connect",
-        &address,
-        "-CAfile",
-        "hub/ca.pem",
-        "-cert",
-        "ldevid.pem",
-        "-key",
-        "ldevid.key",
-        "-quiet",
-        "-ign_eof",
-    ];
+    let connect = |to: &str, more: &[&str]| {
+        let words = ["s_client", "-connect", to, "-CAfile", "hub/ca.pem", "-quiet", "-ign_eof"];
+        OpenConnection::start(folder, &[&words[..], more].concat())
+    };
+    let device = ["-cert", "ldevid.pem", "-key", "ldevid.key"];
     let request = "GET /.well-known/est/csrattrs HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let mut open = OpenConnection::start(folder, &session);
+    let mut open = connect(&devices, &device);
     let first = open.ask(request);
     assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+    // What a session could be resumed with, for each version of TLS: this listener gives nothing, and the other
+    // one does.
+    let healthz = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    for version in ["-tls1_3", "-tls1_2"] {
+        let own = format!("devices{version}");
+        let mut before = connect(&devices, &[&device[..], &[version, "-sess_out", &own]].concat());
+        assert!(before.ask(request).starts_with("HTTP/1.1 200"));
+        drop(before);
+        assert!(!hub.path(&own).exists(), "a session with the devices' listener could be resumed");
+        let other = format!("people{version}");
+        assert!(connect(&people, &[version, "-sess_out", &other]).rest(healthz).starts_with("HTTP/1.1 200"));
+        let resumed = ["s_client", "-connect", &people, "-CAfile", "hub/ca.pem", version, "-sess_in", &other];
+        let said = output(folder, "openssl", &resumed).stdout;
+        assert!(
+            String::from_utf8_lossy(&said).contains("Reused, TLSv"),
+            "{}",
+            String::from_utf8_lossy(&said)
+        );
+    }
 
     hub.ask("device retire", json!({"device": "lumen-A1", "why": "test"})).expect("retired");
 
     assert_eq!(open.rest(request), "", "the open connection ended without a byte");
+    for version in ["-tls1_3", "-tls1_2"] {
+        let session = format!("people{version}");
+        let resuming = connect(&devices, &[&device[..], &[version, "-sess_in", &session]].concat());
+        assert_eq!(resuming.rest(request), "", "{version}: one that tries to resume got a byte");
+    }
     let next = curl(&hub, Some("ldevid"), "/.well-known/est/csrattrs", None);
     assert_eq!((next.status.as_str(), next.head.as_str()), ("000", ""));
     let refused =

@@ -165,6 +165,29 @@ fn a_configuration_goes_to_its_device_drifts_and_is_restored() {
     scene.hub.json(&["audit", "check"]);
 }
 
+/// An agent with nothing to do asks fewer than once in 20 s, with the hold and the timers as they are shipped.
+#[test]
+fn an_idle_agent_asks_seldom() {
+    let scene = Scene::new();
+    let _running = scene.start();
+    scene.until("configuration/show", |shown| shown["applied"] == 1);
+    let (mut http, figures) = (scene.hub.http(), scene.hub.get("/metrics"));
+    let mut figure = |name: &str| {
+        let text = String::from_utf8(http.send(&figures).body.to_vec()).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("steward_{name} ")));
+        line.and_then(|value| value.parse::<u64>().ok()).unwrap_or_else(|| panic!("no {name}: {text}"))
+    };
+    let end = Instant::now() + PATIENCE;
+    while figure("check_ins_held") == 0 {
+        assert!(Instant::now() < end, "it does not wait");
+    }
+    let (before, begin) = (figure("check_ins_total"), Instant::now());
+    std::thread::sleep(Duration::from_secs(30));
+    let asked = figure("check_ins_total") - before;
+    assert!(asked >= 1, "its request is not held for ever");
+    assert!(asked * 20 < begin.elapsed().as_secs(), "{asked} requests in {:?}", begin.elapsed());
+}
+
 /// The power goes while an unreachable hub is tried; the device starts again, and comes back all the same.
 #[test]
 fn a_trial_survives_a_power_cut_and_is_taken_back() {
