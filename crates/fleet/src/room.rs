@@ -86,6 +86,12 @@ pub trait Room: 'static {
         now: Millis,
     ) -> Result<Vec<Self::Event>, Self::Refusal>;
 
+    /// Whether it issues something, revokes it or lets it expire. What does rests on the time being right, and
+    /// is refused while the hub's clock is before the newest journal entry, whatever asked for it.
+    fn rests_on_time(_event: &Self::Event) -> bool {
+        false
+    }
+
     /// What an event does to the state. It cannot fail.
     fn apply(state: &mut Self::State, event: &Self::Event);
 
@@ -109,7 +115,16 @@ pub trait Room: 'static {
 }
 
 /// Inside of an `impl Room` in a room's `store.rs`: the types and functions of its `rules.rs`.
+///
+/// With `on_time`, some of its events rest on the time being right: `rests_on_time` says which.
 macro_rules! rules {
+    (on_time) => {
+        crate::room::rules!();
+
+        fn rests_on_time(event: &rules::Event) -> bool {
+            rules::rests_on_time(event)
+        }
+    };
     () => {
         type State = rules::State;
         type Command = rules::Command;
@@ -212,7 +227,8 @@ impl<'a> Cx<'a> {
         self.newest
     }
 
-    /// The time, for what depends on it being right: issuing, revoking, expiring.
+    /// The time, for what is decided by it and depends on it being right. What is issued, revoked or let
+    /// expire is refused by [`change`](Self::change) without being asked here: see [`Room::rests_on_time`].
     ///
     /// # Errors
     /// `clock-behind` when the clock is before the newest journal entry.
@@ -245,7 +261,7 @@ impl<'a> Cx<'a> {
     /// The one way to change anything: decide, apply, save, journal.
     ///
     /// # Errors
-    /// The room's refusal, `changed-meanwhile`, or a fault of the store.
+    /// The room's refusal, `clock-behind`, `changed-meanwhile`, or a fault of the store.
     pub fn change<R: Room>(&mut self, subject: &Subject, command: R::Command) -> Result<R::State, Refusal> {
         let (old, old_version) = R::load(self.tx, subject)?.unwrap_or_default();
         self.change_from::<R>(subject, old, old_version, command)
@@ -268,6 +284,9 @@ impl<'a> Cx<'a> {
     ) -> Result<R::State, Refusal> {
         let events = R::decide(&old, command, self.now)
             .map_err(|why| Refusal::new(why.sort(), why.code(), why.to_string()))?;
+        if events.iter().any(R::rests_on_time) {
+            self.sound_now()?;
+        }
         let (mut new, mut new_version) = (old.clone(), old_version);
         let mut details = Vec::with_capacity(events.len());
         for event in &events {

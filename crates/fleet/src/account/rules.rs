@@ -218,6 +218,15 @@ fn issue(state: &State, id: Id, credential: Credential, now: Millis) -> Result<V
     Ok(events)
 }
 
+/// Whether it rests on the time being right. A person may always sign out.
+pub fn rests_on_time(event: &Event) -> bool {
+    match event {
+        Event::CredentialIssued { .. } | Event::AccountDisabled => true,
+        Event::CredentialEnded { why, .. } => *why != Ended::SignedOut,
+        Event::Added { .. } | Event::PermissionSet { .. } | Event::AccountEnabled => false,
+    }
+}
+
 /// What an event does to an account.
 pub fn apply(state: &mut State, event: &Event) {
     match event {

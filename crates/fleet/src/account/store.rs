@@ -154,7 +154,7 @@ fn save_credentials(tx: &mut dyn Tx, subject: &Subject, old: &State, new: &State
 
 impl Room for Account {
     const NAME: &'static str = "account";
-    crate::room::rules!();
+    crate::room::rules!(on_time);
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(

@@ -170,7 +170,6 @@ impl Operation for Disable {
 
     fn run(&self, cx: &mut Cx) -> Result<AccountView, Refusal> {
         not_oneself(cx, &self.account)?;
-        cx.sound_now()?;
         change(cx, &self.account, Command::Disable)
     }
 }
@@ -342,7 +341,6 @@ impl Operation for Revoke {
     type Answer = AccountView;
 
     fn run(&self, cx: &mut Cx) -> Result<AccountView, Refusal> {
-        cx.sound_now()?;
         change(cx, &self.account, Command::End(self.id, Ended::Revoked))
     }
 }

@@ -313,6 +313,11 @@ fn cancelled(operation: u32, known: &Operation, why: &str) -> Event {
     Event::Cancelled { operation, kind, about, why: why.into() }
 }
 
+/// Whether it rests on the time being right.
+pub fn rests_on_time(event: &Event) -> bool {
+    matches!(event, Event::Expired { .. })
+}
+
 /// What an event does.
 pub fn apply(state: &mut State, event: &Event) {
     match event {

@@ -134,7 +134,7 @@ pub fn contact_find(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<Millis>
 
 impl Room for Control {
     const NAME: &'static str = "control";
-    crate::room::rules!();
+    crate::room::rules!(on_time);
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(

@@ -527,3 +527,11 @@ fn judged(state: &mut State, verdict: Verdict, reason: &str) {
         voucher.reason = reason.into();
     }
 }
+/// Whether it rests on the time being right.
+pub fn rests_on_time(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Issued { .. } | Event::Adopted { .. } | Event::Superseded { .. } | Event::Revoked { .. }
+    )
+}
+

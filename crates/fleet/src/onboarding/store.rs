@@ -230,7 +230,7 @@ fn state(row: &Row) -> Result<(State, i64), Fault> {
 
 impl Room for Onboarding {
     const NAME: &'static str = "onboarding";
-    crate::room::rules!();
+    crate::room::rules!(on_time);
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(

@@ -145,7 +145,6 @@ impl Operation for Adopt {
     type Answer = OnboardingView;
 
     fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
-        cx.sound_now()?;
         let (subject, _) = device::find(cx, self.device.as_str())?;
         let state = cx.change::<Onboarding>(&subject, Command::Adopt)?;
         Ok(view(&subject, state))
@@ -171,7 +170,6 @@ impl Operation for Revoke {
     type Answer = OnboardingView;
 
     fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
-        cx.sound_now()?;
         let (subject, _) = device::find(cx, self.device.as_str())?;
         let state = cx.change::<Onboarding>(&subject, Command::Revoke { why: self.why.to_string() })?;
         Ok(view(&subject, state))

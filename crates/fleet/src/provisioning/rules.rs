@@ -114,6 +114,11 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
     }
 }
 
+/// Whether it rests on the time being right.
+pub fn rests_on_time(event: &Event) -> bool {
+    matches!(event, Event::Born { .. })
+}
+
 /// What an event does.
 pub fn apply(state: &mut State, event: &Event) {
     match event {

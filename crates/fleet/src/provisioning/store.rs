@@ -59,7 +59,7 @@ fn state(row: &Row) -> Result<State, Fault> {
 
 impl Room for Birth {
     const NAME: &'static str = "birth";
-    crate::room::rules!();
+    crate::room::rules!(on_time);
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         one(

@@ -266,6 +266,18 @@ pub fn decide(state: &State, command: Command, now: Millis) -> Result<Vec<Event>
     Ok(vec![event])
 }
 
+/// Whether it rests on the time being right: a deadline, and the end of a life.
+pub fn rests_on_time(event: &Event) -> bool {
+    match event {
+        Event::Begun { .. }
+        | Event::Wiped { .. }
+        | Event::WipedLate { .. }
+        | Event::Expired
+        | Event::Forced { .. } => true,
+        Event::Told | Event::Cancelled | Event::Archived { .. } => false,
+    }
+}
+
 /// What an event does.
 pub fn apply(state: &mut State, event: &Event) {
     match event {

@@ -120,7 +120,7 @@ pub fn retirement_holds(tx: &mut dyn Tx, organisation: &str, digest: &str) -> Re
 
 impl Room for Retirement {
     const NAME: &'static str = "retirement";
-    crate::room::rules!();
+    crate::room::rules!(on_time);
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         one(

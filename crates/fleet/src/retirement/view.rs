@@ -145,7 +145,6 @@ impl Operation for Force {
     type Answer = RetirementView;
 
     fn run(&self, cx: &mut Cx) -> Result<RetirementView, Refusal> {
-        cx.sound_now()?;
         let (subject, _) = device::find(cx, self.device.as_str())?;
         let state = cx.change::<Retirement>(&subject, Command::Force { why: self.why.to_string() })?;
         view(&subject, state)
@@ -378,7 +377,6 @@ impl Operation for HearReport {
     type Answer = RetirementView;
 
     fn run(&self, cx: &mut Cx) -> Result<RetirementView, Refusal> {
-        cx.sound_now()?;
         let (subject, _) = self.spoken.about(cx)?;
         let state = cx.change::<Retirement>(&subject, Command::Hear(self.spoken.said()))?;
         view(&subject, state)

@@ -6,6 +6,7 @@ mod batches;
 mod blobs;
 mod checkins;
 mod clock;
+mod clock_table;
 mod connections;
 mod copies;
 mod disk_full;

@@ -1,10 +1,11 @@
 //! **Clock**: from which entries on the hub's clock is held against the journal.
 //!
-//! Part of the journal. What depends on the time being right (issuing, revoking, expiring) is refused while
-//! the clock is before the newest entry (`Cx::sound_now`), and a credential that had expired by that entry's
-//! time stays expired: whoever sets a clock back gains nothing. A clock that was ahead once leaves entries of
-//! a time to come; then a person who knows that it is right now accepts it, and only the entries after that
-//! count.
+//! Part of the journal. What depends on the time being right is refused while the clock is before the newest
+//! entry: events that issue, revoke or let something expire by `Cx::change`, whoever asks for them
+//! (`Room::rests_on_time`), and what looks for what is late by `Cx::sound_now`. A credential that had expired
+//! by that entry's time stays expired: whoever sets a clock back gains nothing. Holding a device back is always
+//! possible, and so is signing out. A clock that was ahead once leaves entries of a time to come; then a person
+//! who knows that it is right now accepts it, and only the entries after that count.
 //!
 //! | from | command | to |
 //! |---|---|---|

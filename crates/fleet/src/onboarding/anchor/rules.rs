@@ -119,6 +119,11 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
     }
 }
 
+/// Whether it rests on the time being right.
+pub fn rests_on_time(event: &Event) -> bool {
+    matches!(event, Event::AnchorRemoved)
+}
+
 /// What an event does to an anchor.
 pub fn apply(state: &mut State, event: &Event) {
     match event {

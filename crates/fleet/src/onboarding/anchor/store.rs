@@ -89,7 +89,7 @@ pub fn anchor_list(
 
 impl Room for Anchor {
     const NAME: &'static str = "anchor";
-    crate::room::rules!();
+    crate::room::rules!(on_time);
 
     // A removed anchor keeps its row, with empty texts: its version must go on.
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {

@@ -98,6 +98,11 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
     }
 }
 
+/// Whether it rests on the time being right.
+pub fn rests_on_time(event: &Event) -> bool {
+    matches!(event, Event::VoucherIssued { .. })
+}
+
 /// What an event does. RFC 8995 section 5.8.1: an older voucher of a domain that has a newer one makes
 /// room first; only a log of nothing but different domains is abridged arbitrarily, from its beginning.
 pub fn apply(state: &mut State, event: &Event) {

@@ -67,7 +67,7 @@ fn save_vouchers(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> 
 
 impl Room for VoucherLog {
     const NAME: &'static str = "voucher";
-    crate::room::rules!();
+    crate::room::rules!(on_time);
 
     fn load(tx: &mut dyn Tx, subject: &Subject) -> Result<Option<(State, i64)>, Fault> {
         let found = one(
