@@ -10,6 +10,7 @@
 //! | a byte of an entry changed | that entry: its hash does not fit |
 //! | an entry removed, or two swapped | the first entry that is not where it belongs |
 //! | the last entries removed | the first one missing, by the lane's head or by a checkpoint |
+//! | all of it removed | that it is empty, although rooms have rows or no hub has begun a lane |
 //! | a checkpoint replaced | that checkpoint: its signature or its hash does not fit |
 //!
 //! Absent: a State. The journal is not replayed at a start; `audit check` folds it and compares.

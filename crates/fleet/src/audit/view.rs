@@ -287,8 +287,32 @@ impl Operation for Verify {
             verified.lanes += 1;
             verify_lane(cx, head, key.as_ref(), &mut verified)?;
         }
+        if verified.entries == 0 {
+            emptied(cx, verified.lanes)?;
+        }
         Ok(verified)
     }
+}
+
+/// A journal without entries is one that nobody has written to yet, unless its hub has begun: a writer makes its
+/// lane before anything else, and nothing gets a row without an entry.
+fn emptied(cx: &mut Cx, lanes: i64) -> Result<(), Refusal> {
+    let empty = |but: String| {
+        let detail = format!(
+            "the journal is empty, but {but}: entries 1 and after are missing; restore a backup of before"
+        );
+        Err(Refusal::new(Sort::Failed, "journal-broken", detail))
+    };
+    for fold in crate::FOLDS {
+        match (fold.count)(cx.tx)? {
+            0 => {}
+            rows => return empty(format!("the room {} has {rows} rows", fold.room)),
+        }
+    }
+    if lanes == 0 {
+        return empty("it has no lane either, which every hub that ran has".into());
+    }
+    Ok(())
 }
 
 fn verify_lane(

@@ -191,6 +191,33 @@ fn a_removed_lane_is_found_by_what_still_speaks_of_it() {
     });
 }
 
+#[test]
+fn an_emptied_journal_is_found_by_what_the_rooms_know() {
+    on_both("an emptied journal", |world| {
+        let mut writer = journal(world, &Key::new());
+        let empty = |tx: &mut dyn Tx| {
+            tx.exec("DELETE FROM journal", &[])?;
+            tx.exec("DELETE FROM checkpoint", &[]).map(drop)
+        };
+        check(&mut writer, "everything", "the journal is empty, but", &|tx| {
+            empty(tx)?;
+            tx.exec("DELETE FROM lane", &[]).map(drop)
+        });
+        // As a hub that is started on it makes it anew.
+        check(&mut writer, "and begun anew", "the journal is empty, but", &|tx| {
+            empty(tx)?;
+            let genesis = Head::genesis(1).hash;
+            tx.exec("UPDATE lane SET seq = 0, hash = $1", &[genesis[..].into()]).map(drop)
+        });
+        // A folder that a hub has not written to yet.
+        let mut fresh = world.another().writer();
+        assert_eq!(fresh.read("audit verify", "{}").expect("it holds")["entries"], 0);
+        fresh.tamper("DELETE FROM lane", &[]);
+        let found = fresh.read("audit verify", "{}").expect_err("nobody wrote here");
+        assert!(found.detail.contains("no lane"), "{}", found.detail);
+    });
+}
+
 /// Chains the lane anew from entry 3, as somebody with the program's code could.
 fn forge(tx: &mut dyn Tx) -> Result<Head, Fault> {
     tx.exec("UPDATE journal SET actor = 'mallory' WHERE seq = 3", &[])?;
