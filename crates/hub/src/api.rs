@@ -57,7 +57,7 @@ async fn call(
         Kind::Read => row.coerce(pairs(query.as_deref().unwrap_or_default().as_bytes())),
         Kind::Write => json_body(&headers, body).await?,
     };
-    let answer = shared.desk.run(&session, row, arguments, idempotency_key(&headers)?).await?;
+    let answer = shared.run(&session, row, arguments, idempotency_key(&headers)?).await?;
     Ok(([(header::CONTENT_TYPE, JSON)], answer.to_string()).into_response())
 }
 

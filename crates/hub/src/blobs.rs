@@ -1,5 +1,6 @@
 //! Blobs: their files in the hub's folder, their rows in the store, and the route on which people and
-//! programs bring and fetch them. First the file, then the row; first the row goes, then the file.
+//! programs bring and fetch them. First the file, then the row; first the row goes, then the file. What
+//! `audit check` cannot see in the store is compared here: every row with its file.
 use crate::Shared;
 use crate::api::{JSON, bearer, blob_path};
 use crate::desk::Desk;
@@ -18,9 +19,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
+use fleet::audit::view::Check;
 use fleet::audit::view::hex;
-use fleet::blob::view::{Find, Keep, Sweep, Swept};
-use fleet::operation::row;
+use fleet::blob::view::{BlobView, Find, Keep, Kept, Sweep, Swept};
+use fleet::operation::{Call, Operation, OperationRow, row};
 use fleet::permission::Session;
 use fleet::refusal::{Blame, Refusal, Sort};
 use fleet::text::{Digest, Slug};
@@ -29,9 +31,11 @@ use io::blobs::{BlobError, BlobFolder, Incoming};
 use io::files::FileError;
 use io::http::body::{FileBody, hand_on};
 use io::http::server::Peer as Connection;
+use serde_json::Value as Json;
 use std::io::{Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
 use tokio::sync::{RwLock, Semaphore};
 use wire::digest::sha256;
@@ -47,6 +51,8 @@ struct Inner {
     uploads: Semaphore,
     /// Places of what the hub itself keeps: no upload takes one.
     own: Semaphore,
+    /// The place of whoever compares all files.
+    checks: Semaphore,
     /// Held to read while a file gets its name and its row, and to write while files go that have lost theirs.
     /// Never while anybody else is waited for.
     moving: RwLock<()>,
@@ -56,7 +62,8 @@ impl Blobs {
     /// The blobs in `folder`.
     pub fn new(desk: Desk, folder: BlobFolder, organisation: Slug) -> Self {
         let (uploads, own) = (Semaphore::new(BLOB_UPLOADS_MAX), Semaphore::new(BLOB_OWN_PUTS_MAX));
-        Blobs(Arc::new(Inner { desk, folder, organisation, uploads, own, moving: RwLock::default() }))
+        let checks = Semaphore::new(1);
+        Blobs(Arc::new(Inner { desk, folder, organisation, uploads, own, checks, moving: RwLock::default() }))
     }
 
     /// Keeps what the hub itself has in its hands, and says its digest.
@@ -197,6 +204,22 @@ impl Blobs {
         Ok(())
     }
 
+    /// Adds to the answer of `audit check` what the store does not see: whether every blob's file is what its row
+    /// says. Any other answer stays as it is.
+    ///
+    /// # Errors
+    /// `blob-differs`, or a fault of the disk or the store.
+    pub async fn compared(&self, row: &OperationRow, answer: Json) -> Result<Json, Refusal> {
+        if row.name != Check::NAME {
+            return Ok(answer);
+        }
+        let _place = self.0.checks.try_acquire().map_err(|_| comparing())?;
+        let (desk, folder, session) = (self.0.desk.clone(), self.0.folder.clone(), self.session());
+        let runtime = Handle::current();
+        let ask = move |call: Box<dyn Call>| runtime.block_on(desk.call(&session, call, None));
+        tokio::task::spawn_blocking(move || compared(&folder, &ask, answer)).await.map_err(fault)?
+    }
+
     async fn remove(&self, digest: String) -> Result<(), Refusal> {
         let folder = self.0.folder.clone();
         blocking(move || folder.remove(&digest).map_err(BlobError::from)).await?.map_err(refused)
@@ -205,6 +228,72 @@ impl Blobs {
     fn session(&self) -> Session {
         Session::of_hub("blobs", self.0.organisation.clone())
     }
+}
+
+/// How one of the hub's own operations is run, by whoever may block.
+pub type Asking<'a> = &'a dyn Fn(Box<dyn Call>) -> Result<Json, Refusal>;
+
+/// The answer of `audit check`, once every row was compared with its file. Files without a row are what a crash
+/// left, or are on their way in: they are counted. It blocks.
+///
+/// # Errors
+/// `blob-differs` for the first row whose file is not what it says, or a fault of the disk or the store.
+pub fn compared(folder: &BlobFolder, ask: Asking, mut answer: Json) -> Result<Json, Refusal> {
+    let (mut blobs, mut after) = (0, String::new());
+    loop {
+        let rows = ask(Box::new(Kept { after: after.clone() }))?;
+        let rows: Vec<BlobView> = serde_json::from_value(rows).map_err(fault)?;
+        let Some(last) = rows.last() else { break };
+        after = last.digest.clone();
+        for row in &rows {
+            blobs += i64::from(is_whole(folder, ask, row)?);
+        }
+    }
+    let (mut leftovers, mut failed) = (0, Ok(()));
+    let listed = folder.each(|name| match has_row(ask, &name) {
+        Ok(true) => {}
+        Ok(false) => leftovers += i64::from(name.parse::<Digest>().is_ok()),
+        Err(refusal) => failed = Err(refusal),
+    });
+    match listed {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(fault(why)),
+        _ => failed?,
+    }
+    (answer["blobs"], answer["leftovers"]) = (blobs.into(), i64::into(leftovers));
+    Ok(answer)
+}
+
+/// Whether there still is a row, and its file is what it says.
+fn is_whole(folder: &BlobFolder, ask: Asking, row: &BlobView) -> Result<bool, Refusal> {
+    let why = match folder.verify(&row.digest) {
+        Ok(bytes) if i64::try_from(bytes) == Ok(row.bytes) => return Ok(true),
+        Ok(bytes) => format!("its file has {bytes} bytes, and {} were kept", row.bytes),
+        Err(why) => why.to_string(),
+    };
+    // First the row goes, then the file: it may have been swept meanwhile.
+    if !has_row(ask, &row.digest)? {
+        return Ok(false);
+    }
+    let detail = format!(
+        "the blob {} is not what its row says: {why}; bring the file again with `steward blob put`, or restore it \
+         from a backup",
+        row.digest
+    );
+    Err(Refusal::new(Sort::Failed, "blob-differs", detail).blaming(Blame::Environment))
+}
+
+fn has_row(ask: Asking, name: &str) -> Result<bool, Refusal> {
+    let Ok(digest) = name.parse::<Digest>() else { return Ok(false) };
+    match ask(Box::new(Find { digest })) {
+        Ok(_) => Ok(true),
+        Err(no) if no.code == "blob-unknown" => Ok(false),
+        Err(no) => Err(no),
+    }
+}
+
+fn comparing() -> Refusal {
+    let detail = "the files of all blobs are being compared for somebody; ask again in a moment";
+    Refusal::new(Sort::Later, "busy", detail)
 }
 
 /// Asked before a byte is taken.

@@ -63,6 +63,11 @@ pub enum FolderError {
     PublicKey(#[from] KeyRefused),
 }
 
+/// Where blobs are.
+pub fn blobs_path(data: &Path) -> PathBuf {
+    data.join("blobs")
+}
+
 /// An open folder. Nobody else has it open.
 pub struct Folder {
     path: PathBuf,
@@ -86,7 +91,7 @@ impl Folder {
         let factory =
             authority(path, "factory", &format!("Steward {organisation} factory"), organisation, now)?;
         let journal_key = Arc::new(FileKey::open_or_create(&path.join("journal.key"))?);
-        let blobs = BlobFolder::open(&path.join("blobs"))?;
+        let blobs = BlobFolder::open(&blobs_path(path))?;
         Ok(Folder { path: path.into(), _lock: lock, domain, factory, journal_key, blobs })
     }
 

@@ -39,6 +39,9 @@ use desk::Desk;
 use devices::{Connections, Devices};
 use downloads::Downloads;
 use fetch::Fetcher;
+use fleet::operation::OperationRow;
+use fleet::permission::Session;
+use fleet::refusal::Refusal;
 use fleet::room::Env;
 use fleet::text::{Label, Slug};
 use fleet::time::Millis;
@@ -50,6 +53,7 @@ use io::tls::TlsConfigError;
 use io::tls::server::{devices_config, people_config};
 use limits::{CHECK_IN_SECONDS_MAX, DEVICE_REQUESTS_MAX};
 use pages::Changes;
+use serde_json::Value as Json;
 use signers::Signers;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -138,7 +142,7 @@ pub enum StartError {
     },
     /// Its own first requests.
     #[error("the hub refused its own start ({}): {}", .0.code, .0.detail)]
-    Refused(fleet::refusal::Refusal),
+    Refused(Refusal),
 }
 
 /// What every request shares.
@@ -163,6 +167,23 @@ pub struct Shared {
 struct Tallies {
     people: Tally,
     devices: Tally,
+}
+
+impl Shared {
+    /// Runs the operation of `row` for somebody: in the store, and over the files where it looks at those too.
+    ///
+    /// # Errors
+    /// As [`Desk::run`], and what the files are refused for.
+    pub async fn run(
+        &self,
+        session: &Session,
+        row: &OperationRow,
+        arguments: Json,
+        key: Option<String>,
+    ) -> Result<Json, Refusal> {
+        let answer = self.desk.run(session, row, arguments, key).await?;
+        self.blobs.compared(row, answer).await
+    }
 }
 
 /// An open hub.

@@ -3,11 +3,12 @@
 //! A file gets its name only when it is whole, is what its name says, and is on the disk; so what
 //! stands here under a digest has that digest, also after a power cut. All calls block.
 use crate::files::{
-    FileError, PendingFile, create_private_dir, read_limited, remove_durably, remove_leftovers,
+    FileError, PendingFile, create_private_dir, failed, read_limited, remove_durably, remove_leftovers,
 };
+use crate::limits::BODY_CHUNK_BYTES_MAX;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// What is asked of a folder that went wrong.
@@ -48,6 +49,11 @@ impl BlobFolder {
         Ok(BlobFolder(path.into()))
     }
 
+    /// A folder to look into: nothing is made or removed there, and others may be writing in it.
+    pub fn to_look_into(path: &Path) -> Self {
+        BlobFolder(path.into())
+    }
+
     /// Begins a file that is to have this digest: 64 lower-case hexadecimal digits.
     ///
     /// # Errors
@@ -67,6 +73,25 @@ impl BlobFolder {
         hash.update(&bytes);
         expect(hash, digest)?;
         Ok(bytes)
+    }
+
+    /// How many bytes a file has, if they still have their digest. It reads them piece by piece.
+    ///
+    /// # Errors
+    /// [`BlobError::DigestDiffers`] when the disk has lost bytes; [`FileError`] when it cannot be read.
+    pub fn verify(&self, digest: &str) -> Result<u64, BlobError> {
+        let path = self.path(digest);
+        let mut file = File::open(&path).map_err(failed("open", &path))?;
+        let (mut hash, mut bytes, mut piece) = (Context::new(&SHA256), 0, vec![0; BODY_CHUNK_BYTES_MAX]);
+        loop {
+            let read = file.read(&mut piece).map_err(failed("read", &path))?;
+            if read == 0 {
+                expect(hash, digest)?;
+                return Ok(bytes);
+            }
+            hash.update(&piece[..read]);
+            bytes += read as u64;
+        }
     }
 
     /// Opens a file for reading, and says how long it is.

@@ -1,10 +1,12 @@
 //! Looking into a hub's folder without a hub: the same operations, on a store opened for looking.
 use crate::failure::{Failure, failed};
-use fleet::operation::OperationRow;
+use fleet::audit::view::Check;
+use fleet::operation::{Call, Operation, OperationRow};
 use fleet::permission::Session;
 use fleet::refusal::{Refusal, Sort};
 use fleet::room::Env;
 use fleet::text::Slug;
+use io::blobs::BlobFolder;
 use serde_json::Value as Json;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ const ACTOR: &str = "local";
 /// An open folder.
 pub struct Local {
     store: Store,
+    blobs: BlobFolder,
     env: Arc<Env>,
 }
 
@@ -30,7 +33,8 @@ impl Local {
             .map_err(|why| failed(format!("{} is not the folder of a hub: {why}", data.display())))?;
         let store = Store::open_read_only(place(data, postgres)?, hub::clock())
             .map_err(|fault| failed(format!("{}: {}", data.display(), fault.detail)))?;
-        Ok(Local { store, env: Arc::new(Env { checkpoint_key: Some(key) }) })
+        let blobs = BlobFolder::to_look_into(&hub::folder::blobs_path(data));
+        Ok(Local { store, blobs, env: Arc::new(Env { checkpoint_key: Some(key) }) })
     }
 
     /// Runs the operation of `row`, which must be one that looks.
@@ -42,8 +46,16 @@ impl Local {
     }
 
     fn run(&self, row: &OperationRow, arguments: &Json) -> Result<Json, Refusal> {
+        let answer = self.ask((row.parse)(arguments.clone())?)?;
+        match row.name {
+            Check::NAME => hub::blobs::compared(&self.blobs, &|call| self.ask(call), answer),
+            _ => Ok(answer),
+        }
+    }
+
+    fn ask(&self, call: Box<dyn Call>) -> Result<Json, Refusal> {
         let session = Session::of_hub(ACTOR, Slug::main());
-        let permitted = session.permit((row.parse)(arguments.clone())?)?;
+        let permitted = session.permit(call)?;
         let env = self.env.clone();
         let answer = self.store.read(move |tx, now| store::run_read(tx, now, &env, &permitted))?;
         let ended = |_| Refusal::new(Sort::Failed, "reader-ended", "the reader ended without an answer");

@@ -364,7 +364,7 @@ fn broken(broken: Broken) -> Refusal {
     Refusal::new(Sort::Failed, "journal-broken", detail)
 }
 
-/// Fold the journal of every subject and compare it with its row
+/// Fold the journal of every subject and compare it with its row, and every blob's row with its file
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {}
@@ -377,6 +377,11 @@ pub struct Checked {
     pub rooms: i64,
     /// Subjects whose row equals the fold of their journal.
     pub subjects: i64,
+    /// Blobs whose file is what their row says; nothing where no files are at hand.
+    pub blobs: Option<i64>,
+    /// Files of blobs without a row: a crash left them, and the hub removes them at its next start, or they are on
+    /// their way in.
+    pub leftovers: Option<i64>,
 }
 
 impl Operation for Check {

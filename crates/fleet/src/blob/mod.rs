@@ -10,6 +10,9 @@
 //! | kept | keep | kept, from now on |
 //! | kept for longer than a day, and no room holds it | sweep | - |
 //!
+//! `audit check` compares every row with its file, where files are at hand: the hub and the tools on its folder do
+//! that ([`view::Kept`] gives them the rows). A file without a row is no fault: a start removes it.
+//!
 //! Absent: files, the journal (whoever refers to a digest is journalled with it), counts of references
 //! (each room answers whether it holds a digest).
 pub mod rules;

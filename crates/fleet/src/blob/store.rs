@@ -45,6 +45,24 @@ pub fn blob_keep(
     Ok(())
 }
 
+/// The digests after `after` of all blobs, and how many bytes each has.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn blob_list(
+    tx: &mut dyn Tx,
+    organisation: &str,
+    after: &str,
+    limit: u16,
+) -> Result<Vec<(String, i64)>, Fault> {
+    many(
+        tx,
+        "SELECT digest, bytes FROM blob WHERE organisation = $1 AND digest > $2 ORDER BY digest LIMIT $3",
+        &[organisation.into(), after.into(), i64::from(limit).into()],
+        |row| Ok((row.text(0)?.to_string(), row.int(1)?)),
+    )
+}
+
 /// The digests after `after` of blobs that were kept before `before`.
 ///
 /// # Errors

@@ -54,6 +54,28 @@ impl Operation for Find {
     }
 }
 
+/// List blobs by digest, for whoever compares them with their files
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// Only those after this digest
+    pub after: String,
+}
+
+impl Operation for Kept {
+    const NAME: &'static str = "blob kept";
+    const KIND: Kind = Kind::Read;
+    const NEEDS: Permission = Permission::View;
+    /// The next of them; none when there are no more.
+    type Answer = Vec<BlobView>;
+
+    fn run(&self, cx: &mut Cx) -> Result<Vec<BlobView>, Refusal> {
+        let organisation = cx.session.organisation.as_str();
+        let found = store::blob_list(cx.tx, organisation, &self.after, STEP_ROWS_MAX)?;
+        Ok(found.into_iter().map(|(digest, bytes)| BlobView { digest, bytes }).collect())
+    }
+}
+
 /// The bytes of a blob are on the disk
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -248,7 +248,7 @@ async fn show(
     if form.misses_required() {
         return page(StatusCode::OK, &session, row, form, Ok(None));
     }
-    let outcome = shared.desk.run(&session, row, row.coerce(given), None).await;
+    let outcome = shared.run(&session, row, row.coerce(given), None).await;
     let asker = Asker { shared: &shared, session: &session };
     let outcome = match outcome {
         Ok(answer) => {
@@ -323,7 +323,7 @@ async fn posted(
     let (key, given): (Vec<_>, Vec<_>) =
         pairs(&read(body).await?).into_iter().partition(|(name, _)| name == KEY_FIELD);
     let key = key.into_iter().next().map(|(_, key)| key).filter(|key| !key.is_empty());
-    let outcome = shared.desk.run(session, row, row.coerce(given.clone()), key).await;
+    let outcome = shared.run(session, row, row.coerce(given.clone()), key).await;
     let form = Form::new(row, &given);
     let shown = |answer: Json| {
         let content = Content { answer: Some(Shape::of(&answer, row, &form)), ..Content::default() };

@@ -29,6 +29,7 @@ fn a_blob_is_what_its_name_says() {
     assert_eq!(put(&folder, NOTHING, &[], 0).expect("kept"), 0);
     assert_eq!(folder.read(ABC, 3).expect("read"), b"abc");
     assert!(matches!(folder.read(ABC, 2), Err(BlobError::File(_))));
+    assert_eq!(BlobFolder::to_look_into(&path).verify(ABC).expect("verified"), 3);
     let differs = put(&folder, NOTHING, &["abc"], 3);
     assert!(matches!(differs, Err(BlobError::DigestDiffers { .. })), "{differs:?}");
     assert_eq!(folder.read(NOTHING, 3).expect("the old one stands"), b"");
@@ -37,7 +38,9 @@ fn a_blob_is_what_its_name_says() {
     assert_eq!(names(&folder), [ABC, NOTHING]);
     fs::write(path.join(ABC), "abd").expect("damaged");
     assert!(matches!(folder.read(ABC, 3), Err(BlobError::DigestDiffers { .. })));
+    assert!(matches!(folder.verify(ABC), Err(BlobError::DigestDiffers { .. })));
     folder.remove(ABC).expect("removed");
+    assert!(matches!(folder.verify(ABC), Err(BlobError::File(why)) if why.is_missing()));
     folder.remove(ABC).expect("removed already");
     assert_eq!(names(&folder), [NOTHING]);
 }

@@ -195,6 +195,45 @@ fn a_folder_is_looked_into_without_a_hub() {
     assert!(nothing.err.contains("is not the folder of a hub"), "{}", nothing.err);
 }
 
+/// Every row is compared with its file, beside a running hub and without one.
+#[test]
+fn a_blob_that_is_not_what_its_row_says_is_found() {
+    let mut hub = Hub::start();
+    let (data, file) = (hub.data(), hub.folder.path().join("file"));
+    let put = |bytes: &str| {
+        std::fs::write(&file, bytes).expect("written");
+        let put = hub.json(&["blob", "put", text(&file)]);
+        data.join("blobs").join(put["digest"].as_str().expect("a digest"))
+    };
+    let (first, second) = (put("abc"), put(&"more than a piece".repeat(10_000)));
+    let sound = |answer: Json| assert_eq!((&answer["blobs"], &answer["leftovers"]), (&2.into(), &1.into()));
+    // What a crash left has no row; what has no digest for a name is somebody else's.
+    std::fs::write(data.join("blobs").join("0f".repeat(32)), "left").expect("written");
+    std::fs::write(data.join("blobs/notes"), "mine").expect("written");
+    let beside = || run(&["check", "--data", text(&data), "--json"]);
+    sound(hub.json(&["audit", "check"]));
+    sound(beside().exits(0).json());
+    let check = |path: &Path, damage: &dyn Fn(&Path), expect: &str| {
+        let whole = std::fs::read(path).expect("a blob");
+        damage(path);
+        for refused in [hub.run(&["audit", "check", "--json"]), beside()] {
+            let refused = refused.exits(1).json();
+            let detail = refused["detail"].as_str().expect("a detail");
+            assert_eq!(refused["code"], "blob-differs", "{detail}");
+            let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+            assert!(detail.contains(name) && detail.contains(expect), "{detail}");
+        }
+        std::fs::write(path, whole).expect("mended");
+    };
+    check(&first, &|path| std::fs::write(path, "x").expect("written"), "SHA-256");
+    check(&second, &|path| std::fs::remove_file(path).expect("removed"), "cannot open");
+    sound(hub.json(&["audit", "check"]));
+    hub.process.signal("-TERM");
+    assert_eq!(hub.process.ended(), Some(0));
+    std::fs::write(&first, "x").expect("written");
+    assert_eq!(beside().exits(1).json()["code"], "blob-differs");
+}
+
 #[test]
 fn completion_scripts() {
     let check = |shell: &str, expect: &str| {
