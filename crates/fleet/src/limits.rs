@@ -63,6 +63,10 @@ pub const HOSTS_BYTES_MAX: usize = 49;
 pub const ADDRESSES_BYTES_MAX: usize = 64 * 46;
 /// A recorded frame in hexadecimal digits: 2048 octets.
 pub const HEX_BYTES_MAX: usize = 4096;
+/// Findings of one kind that are counted: a whole fleet may be silent.
+pub const COUNTED_FINDINGS_MAX: i64 = 10_000;
+/// Gates of a site that are named beside a plan.
+pub const SHOWN_GATES_MAX: u16 = 8;
 /// Plans that the hub makes in one go.
 pub const WANTED_PLANS_MAX: u16 = 64;
 /// Descriptions, or releases, that wait to be fetched and are looked at in one go.

@@ -79,6 +79,24 @@ pub fn compile(
     finished(device, file, surroundings, compiler)
 }
 
+/// What keeps a gate from enforcing a plan as it reads, if anything does.
+pub fn hindrance(plan: &Plan) -> Option<&'static str> {
+    match (plan.macs.is_empty(), plan.addresses.is_empty()) {
+        (true, true) => Some(
+            "neither an Ethernet address nor an address of the device is known: no gate can tell which packets are \
+             its own, so nothing is enforced for it; say them with `access locate`",
+        ),
+        (false, true) => Some(
+            "no address of the device is known: a gate lets nothing of it pass; say them with `access locate`",
+        ),
+        (true, false) => Some(
+            "no Ethernet address of the device is known: a gate tells it by its addresses alone, which another \
+             device can take; say it with `access locate`",
+        ),
+        (false, false) => None,
+    }
+}
+
 fn finished(
     device: &str,
     file: Option<&MudFile>,

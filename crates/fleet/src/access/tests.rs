@@ -385,6 +385,22 @@ fn entries_that_match_nothing_are_told() {
 }
 
 #[test]
+fn a_plan_that_cannot_be_enforced_says_so() {
+    let check = |macs: bool, addresses: bool, expect: Option<&str>| {
+        let mut bare = around();
+        bare.macs.truncate(usize::from(macs));
+        bare.addresses.truncate(usize::from(addresses));
+        let plan = compile("lamp", None, &bare).unwrap().plan;
+        let said = super::compile::hindrance(&plan);
+        assert_eq!(said.map(|why| why.split(':').next().unwrap()), expect);
+    };
+    check(true, true, None);
+    check(false, false, Some("neither an Ethernet address nor an address of the device is known"));
+    check(true, false, Some("no address of the device is known"));
+    check(false, true, Some("no Ethernet address of the device is known"));
+}
+
+#[test]
 fn the_first_entry_that_matches_decides_and_defaults_come_last() {
     let dns = json!({"ietf-mud:mud": {"controller": "urn:ietf:params:mud:dns"}, "ipv4": {"protocol": 17},
         "udp": {"destination-port": {"operator": "eq", "port": 53}}});

@@ -1,10 +1,11 @@
 //! What the faces show and ask of access. [`Propose`] is asked by the hub and stands in no table.
-use super::compile::Compiled;
+use super::compile::{Compiled, hindrance};
 use super::explain::explain;
+use super::gate::store::gate_names;
 use super::rules::{Command, Location, Made, State};
 use super::{Access, store};
 use crate::device;
-use crate::limits::WANTED_PLANS_MAX;
+use crate::limits::{SHOWN_GATES_MAX, WANTED_PLANS_MAX};
 use crate::operation::{Kind, Operation};
 use crate::permission::Permission;
 use crate::refusal::{Refusal, Sort};
@@ -25,7 +26,7 @@ words! {
         None = "none",
         /// A plan was made, and waits for the device's onboarding or for a person.
         Proposed = "proposed",
-        /// A plan is enforced.
+        /// A plan is what the gates of the device's site are told to enforce: `gates` says which there are.
         Active = "active",
     }
 }
@@ -48,13 +49,16 @@ pub struct AccessView {
     pub description: String,
     /// How far it is held back; empty when it is not.
     pub level: String,
-    /// SHA-256 of the plan that is enforced; empty without one.
+    /// SHA-256 of the plan that gates are told; empty without one.
     pub active: String,
+    /// The gates of its site that are told its plan, by name, at most 8; where there is none, nothing enforces it.
+    pub gates: Vec<String>,
     /// SHA-256 of a newer plan that is not enforced yet; empty without one.
     pub proposed: String,
     /// What the plan says, in its order: the newer one if there is one.
     pub lines: Vec<String>,
-    /// What a person should know of it: entries that match nothing now, nodes that were ignored.
+    /// What a person should know of it: what keeps it from being enforced, entries that match nothing now, nodes
+    /// that were ignored.
     pub notes: Vec<String>,
 }
 
@@ -62,13 +66,21 @@ fn view(cx: &mut Cx, subject: &Subject, state: State) -> Result<AccessView, Refu
     let newest = state.proposed.as_ref().or(state.active.as_ref());
     let (lines, mut notes) = match newest {
         Some(made) => {
-            let (plan, notes) = kept(cx, subject, made)?;
+            let (plan, mut notes) = kept(cx, subject, made)?;
+            notes.splice(..0, hindrance(&plan).map(String::from));
             (explain(&plan), notes)
         }
         None => (Vec::new(), Vec::new()),
     };
     let failure = store::failure_find(cx.tx, subject)?;
     notes.extend(failure.map(|why| format!("no plan could be made: {why}")));
+    let gates = gate_names(cx.tx, &subject.organisation, &subject.site, SHOWN_GATES_MAX)?;
+    if state.active.is_some() && gates.is_empty() {
+        notes.push(format!(
+            "the site `{}` has no gate, so nothing enforces this plan; `gate appoint` makes a device one",
+            subject.site
+        ));
+    }
     let pending = state.proposed.as_ref().filter(|made| state.active.as_ref() != Some(made));
     let digest = |made: Option<&Made>| made.map(|it| it.plan.clone()).unwrap_or_default();
     let (mud_url, description) = state.description.map(|it| (it.mud_url, it.digest)).unwrap_or_default();
@@ -85,6 +97,7 @@ fn view(cx: &mut Cx, subject: &Subject, state: State) -> Result<AccessView, Refu
         description,
         level: state.level.map_or("", Level::word).into(),
         active: digest(state.active.as_ref()),
+        gates,
         proposed: digest(pending),
         lines,
         notes,
@@ -141,7 +154,7 @@ pub struct ShowPlan {
     pub device: Label,
 }
 
-/// A plan that is enforced.
+/// A plan that gates are told.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct PlanView {

@@ -77,7 +77,12 @@ fn of_access(reach: &Json, id: &str) -> Vec<Section> {
     };
     let lines = texts("lines");
     let mut about = match text(reach, "enforcement") {
-        "active" => "This plan is enforced.".to_owned(),
+        "active" => match texts("gates").as_slice() {
+            [] => "This plan is compiled, and no gate has it: nothing enforces it.".to_owned(),
+            gates => {
+                format!("This plan is compiled, and told to the gates of its site: {}.", gates.join(", "))
+            }
+        },
         "proposed" => "This plan waits: nothing is enforced yet.".into(),
         _ => "Without a description nothing is enforced.".into(),
     };

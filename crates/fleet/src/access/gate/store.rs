@@ -34,6 +34,21 @@ pub fn gate_list(
     )
 }
 
+/// What the gates of a site are called, at most `limit`.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn gate_names(tx: &mut dyn Tx, organisation: &str, site: &str, limit: u16) -> Result<Vec<String>, Fault> {
+    many(
+        tx,
+        "SELECT d.name FROM gate g JOIN device d ON d.organisation = g.organisation AND d.site = g.site \
+         AND d.device = g.device WHERE g.organisation = $1 AND g.site = $2 AND g.appointed = 1 \
+         ORDER BY d.name LIMIT $3",
+        &[organisation.into(), site.into(), i64::from(limit).into()],
+        |row| Ok(row.text(0)?.to_string()),
+    )
+}
+
 /// The digests of the active plans of a site, at most `limit`.
 ///
 /// # Errors
