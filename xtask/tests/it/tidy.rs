@@ -30,6 +30,7 @@ const RULES: &[(&str, Rule)] = &[
     ("unsafe_and_allowances", Rule::Source(absences::unsafe_and_allowances)),
     ("rooms_are_whole", Rule::Whole(rooms::rooms_are_whole)),
     ("rooms_keep_apart", Rule::Whole(rooms::rooms_keep_apart)),
+    ("store_knows_the_spine", Rule::Whole(rooms::store_knows_the_spine)),
     ("sql_in_stores", Rule::Source(rooms::sql_in_stores)),
     ("stored_shapes", Rule::Source(rooms::stored_shapes)),
     ("limits_in_their_file", Rule::Source(limits::limits_in_their_file)),

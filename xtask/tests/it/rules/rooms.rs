@@ -94,6 +94,26 @@ fn foreign_rules<'a>(segments: &[&'a str], own: &str, rooms: &BTreeSet<&str>) ->
     Some(pair[0])
 }
 
+/// The rooms that the store may know: the journal that it writes, and whether who asks still may.
+const SPINE: [&str; 2] = ["account", "audit"];
+
+/// The store knows no room but the spine's.
+pub fn store_knows_the_spine(tree: &Tree) -> Vec<Finding> {
+    let rooms = rooms(tree);
+    let mut findings = Vec::new();
+    for file in tree.sources.iter().filter(|file| file.path().starts_with("crates/store/src/")) {
+        for named in file.names.iter().filter(|named| !named.in_test) {
+            let segments = named.segments();
+            let room = segments.windows(2).find(|pair| pair[0] == "fleet" && rooms.contains(pair[1]));
+            if let Some(room) = room.map(|pair| pair[1]).filter(|room| !SPINE.contains(room)) {
+                let message = format!("the store knows the room `{room}`: `{}`", named.path);
+                findings.push(file.finding(named.line, message));
+            }
+        }
+    }
+    findings
+}
+
 /// SQL stands in a room's store and in the store crate, nowhere else.
 pub fn sql_in_stores(file: &SourceFile) -> Vec<Finding> {
     let path = file.path();
