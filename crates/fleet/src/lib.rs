@@ -58,6 +58,7 @@ pub const OPERATIONS: &[OperationRow] = &[
     row::<discovery::view::Fetch>(),
     row::<onboarding::view::Admit>(),
     row::<onboarding::view::Adopt>(),
+    row::<onboarding::view::Settle>(),
     row::<onboarding::view::Show>(),
     row::<onboarding::view::Revoke>(),
     row::<onboarding::anchor::view::Add>(),

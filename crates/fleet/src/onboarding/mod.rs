@@ -12,6 +12,8 @@
 //! | admitted | want | a key wanted; the hub signs outside of the transaction |
 //! | a key wanted | issue | an LDevID more; the oldest of more than two is superseded |
 //! | admitted | report well | enrolled (its life: operational) |
+//! | introduced | refuse a voucher, fail to enrol, be near another registrar | a trouble, which is a finding |
+//! | a trouble | succeed, or settle (a person) | none |
 //! | any | revoke | no LDevID, not introduced (its life: expected); only a person admits it again |
 //! | any | show ahead | a certificate of this domain that no row knows waits ([`restoration`]), with a finding |
 //! | admitted | adopt (a person, or who admits by rule) | that certificate is good; enrolled |

@@ -96,6 +96,16 @@ words! {
     }
 }
 
+words! {
+    /// How a device's joining failed, by its own word or by what its request says.
+    pub enum Trouble {
+        /// It refused its voucher, or its request shows that somebody stands between.
+        VoucherRefused = "voucher-refused",
+        /// Its enrolment failed.
+        EnrolmentFailed = "enrolment-failed",
+    }
+}
+
 /// What is true of a device's joining.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -118,6 +128,8 @@ pub struct State {
     /// Since when the youngest certificate is good that was ever shown so, or revoked: one that is not younger
     /// is over.
     pub youngest: Millis,
+    /// How its joining failed last, and why; until it succeeds, or a person settles that.
+    pub trouble: Option<(Trouble, String)>,
 }
 
 impl State {
@@ -194,6 +206,16 @@ pub enum Command {
         reason: String,
         /// Whether it said so over a connection with its LDevID.
         matched: bool,
+    },
+    /// Its request for a voucher says that it is near another registrar's certificate.
+    MeetRelay {
+        /// What shows it, with the clause.
+        reason: String,
+    },
+    /// A person has looked at how its joining failed.
+    Settle {
+        /// What they found.
+        why: String,
     },
     /// End every certificate.
     Revoke {
@@ -287,6 +309,18 @@ pub enum Event {
         /// In its own words.
         reason: String,
     },
+    /// Its joining failed: a person should look.
+    Troubled {
+        /// How.
+        trouble: Trouble,
+        /// Why: its own words, or what its request shows.
+        reason: String,
+    },
+    /// A person has looked at how its joining failed.
+    TroubleSettled {
+        /// What they found.
+        why: String,
+    },
     /// Its certificates ended, and what it showed no longer counts.
     Revoked {
         /// The certificates' serial numbers.
@@ -320,6 +354,8 @@ pub enum Refusal {
     LdevidEnded,
     /// It showed no certificate that nobody here knew.
     NotAhead,
+    /// Its joining did not fail, or that is settled.
+    NoTrouble,
 }
 
 impl Reason for Refusal {
@@ -334,6 +370,7 @@ impl Reason for Refusal {
             Refusal::NoVoucher => "no-voucher",
             Refusal::LdevidEnded => LDEVID_ENDED,
             Refusal::NotAhead => "not-ahead",
+            Refusal::NoTrouble => "nothing-to-settle",
         }
     }
 
@@ -362,6 +399,7 @@ impl fmt::Display for Refusal {
             Refusal::NotAhead => {
                 "the device has shown no certificate that this hub does not know; there is nothing to adopt"
             }
+            Refusal::NoTrouble => "nothing failed in the device's joining that is not settled",
         })
     }
 }
@@ -388,7 +426,10 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         Command::ShowAhead { serial, serial_number, ldevid } => {
             show_ahead(state, serial, serial_number, ldevid)
         }
+        Command::Settle { .. } if state.trouble.is_none() => Err(Refusal::NoTrouble),
+        Command::Settle { why } => Ok(vec![Event::TroubleSettled { why }]),
         _ if state.introduction.is_none() => Err(Refusal::NotIntroduced),
+        Command::MeetRelay { reason } => Ok(troubled(state, Trouble::VoucherRefused, &reason)),
         Command::Admit if state.admitted => Err(Refusal::Admitted),
         Command::Admit => Ok(vec![Event::Admitted]),
         _ if !state.admitted => Err(Refusal::NotAdmitted),
@@ -406,7 +447,11 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
             None => Err(Refusal::NoVoucher),
             Some(known) if known.verdict != Verdict::Open => Ok(vec![]),
             Some(_) if good => Ok(vec![Event::VoucherAccepted]),
-            Some(_) => Ok(vec![Event::VoucherRefused { reason }]),
+            Some(_) => {
+                let mut events = troubled(state, Trouble::VoucherRefused, &reason);
+                events.insert(0, Event::VoucherRefused { reason });
+                Ok(events)
+            }
         },
         Command::Want { key } if state.wanted.as_ref() == Some(&key) => Ok(vec![]),
         Command::Want { key } => Ok(vec![Event::Wanted { key }]),
@@ -416,7 +461,20 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         Command::Report { good: true, .. } if state.ldevids.is_empty() => Err(Refusal::NothingIssued),
         Command::Report { good: true, matched: true, .. } => Ok(vec![Event::Enrolled]),
         Command::Report { good: true, matched: false, .. } => Ok(vec![Event::EnrolledUnmatched]),
-        Command::Report { good: false, reason, .. } => Ok(vec![Event::EnrolmentFailed { reason }]),
+        Command::Report { good: false, reason, .. } => {
+            let mut events = troubled(state, Trouble::EnrolmentFailed, &reason);
+            events.insert(0, Event::EnrolmentFailed { reason });
+            Ok(events)
+        }
+    }
+}
+
+/// Said once, however often the device says it.
+fn troubled(state: &State, trouble: Trouble, reason: &str) -> Vec<Event> {
+    let reason = if reason.is_empty() { "it did not say why" } else { reason };
+    match &state.trouble {
+        Some((known, why)) if (*known, why.as_str()) == (trouble, reason) => vec![],
+        _ => vec![Event::Troubled { trouble, reason: reason.into() }],
     }
 }
 
@@ -470,6 +528,14 @@ fn adopt(state: &State) -> Result<Vec<Event>, Refusal> {
     Ok(events)
 }
 
+/// Whether it rests on the time being right.
+pub fn rests_on_time(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Issued { .. } | Event::Adopted { .. } | Event::Superseded { .. } | Event::Revoked { .. }
+    )
+}
+
 /// What an event does.
 pub fn apply(state: &mut State, event: &Event) {
     match event {
@@ -485,7 +551,10 @@ pub fn apply(state: &mut State, event: &Event) {
                 voucher.log = Some(log.clone());
             }
         }
-        Event::VoucherAccepted => judged(state, Verdict::Accepted, ""),
+        Event::VoucherAccepted => {
+            judged(state, Verdict::Accepted, "");
+            state.trouble.take_if(|(trouble, _)| *trouble == Trouble::VoucherRefused);
+        }
         Event::VoucherRefused { reason } => judged(state, Verdict::Refused, reason),
         Event::Wanted { key } => state.wanted = Some(key.clone()),
         Event::Issued { serial, key, not_before, not_after, certificate } => {
@@ -509,8 +578,11 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Superseded { serial } => {
             state.ldevids.remove(serial);
         }
-        Event::Enrolled | Event::EnrolledUnmatched => state.enrolled = true,
+        Event::Enrolled | Event::EnrolledUnmatched => (state.enrolled, state.trouble) = (true, None),
+        // What a person should see of it is an event of its own.
         Event::EnrolmentFailed { .. } => {}
+        Event::Troubled { trouble, reason } => state.trouble = Some((*trouble, reason.clone())),
+        Event::TroubleSettled { .. } => state.trouble = None,
         Event::Revoked { youngest, .. } => {
             *state = State {
                 barred: true,
@@ -527,11 +599,3 @@ fn judged(state: &mut State, verdict: Verdict, reason: &str) {
         voucher.reason = reason.into();
     }
 }
-/// Whether it rests on the time being right.
-pub fn rests_on_time(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Issued { .. } | Event::Adopted { .. } | Event::Superseded { .. } | Event::Revoked { .. }
-    )
-}
-

@@ -33,6 +33,7 @@ pub const SCRIPTS: &[Script] = &[
                 r#"{"admitted":false,"ldevids":[],"ahead":null}"#,
             ),
             refuses("onboarding adopt", r#"{"device":"A1"}"#, "not-introduced"),
+            refuses("onboarding settle", r#"{"device":"A1","why":"seen"}"#, "nothing-to-settle"),
             answers("restoration list", "{}", r#"{"items":[]}"#),
             refuses("restoration list", r#"{"limit":0}"#, "limit-out-of-range"),
             answers("onboarding revoke", r#"{"device":"A1","why":"to be sure"}"#, r#"{"ldevids":[]}"#),

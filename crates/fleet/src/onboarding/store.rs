@@ -58,6 +58,15 @@ CREATE TABLE ldevid_ahead (
   PRIMARY KEY (organisation, site, device));
 ",
     },
+    Migration {
+        room: "onboarding",
+        number: 7,
+        sql: "
+ALTER TABLE onboarding ADD COLUMN trouble TEXT NOT NULL DEFAULT '';
+ALTER TABLE onboarding ADD COLUMN trouble_why TEXT NOT NULL DEFAULT '';
+CREATE INDEX onboarding_trouble ON onboarding (organisation) WHERE trouble <> '';
+",
+    },
 ];
 
 /// Whose certificate has this serial number, if it is a good one.
@@ -224,7 +233,12 @@ fn state(row: &Row) -> Result<(State, i64), Fault> {
     let (admitted, enrolled) = (row.int(3)? != 0, row.int(4)? != 0);
     let (wanted, barred) = (maybe(row, 5)?, row.int(6)? != 0);
     let youngest = Millis(row.int(10)?);
-    let state = State { introduction, admitted, enrolled, barred, wanted, youngest, ..State::default() };
+    let trouble = match row.text(11)? {
+        "" => None,
+        _ => Some((row.parsed(11)?, row.text(12)?.into())),
+    };
+    let state =
+        State { introduction, admitted, enrolled, barred, wanted, youngest, trouble, ..State::default() };
     Ok((state, row.int(7)?))
 }
 
@@ -236,7 +250,7 @@ impl Room for Onboarding {
         let found = one(
             tx,
             "SELECT anchor, serial_number, key, admitted, enrolled, wanted, barred, version, mud_url, \
-             mud_signer, youngest FROM onboarding \
+             mud_signer, youngest, trouble, trouble_why FROM onboarding \
              WHERE organisation = $1 AND site = $2 AND device = $3",
             &[subject.organisation.as_str().into(), subject.site.as_str().into(), subject.id.as_str().into()],
             state,
@@ -247,9 +261,10 @@ impl Room for Onboarding {
     }
 
     fn save(tx: &mut dyn Tx, subject: &Subject, change: &Change<State>) -> Result<bool, Fault> {
-        let State { introduction, admitted, enrolled, barred, wanted, youngest, .. } = change.new;
+        let State { introduction, admitted, enrolled, barred, wanted, youngest, trouble, .. } = change.new;
         let introduction = introduction.as_ref();
-        let row: [Value; 14] = [
+        let (trouble, why) = trouble.as_ref().map_or(("", ""), |(it, why)| (it.as_str(), why.as_str()));
+        let row: [Value; 16] = [
             text_or_null(introduction.map(|i| &i.anchor)),
             text_or_null(introduction.map(|i| &i.serial_number)),
             text_or_null(introduction.map(|i| &i.key)),
@@ -261,6 +276,8 @@ impl Room for Onboarding {
             introduction.map_or("", |i| i.mud_url.as_str()).into(),
             introduction.map_or("", |i| i.mud_signer.as_str()).into(),
             youngest.0.into(),
+            trouble.into(),
+            why.into(),
             subject.organisation.as_str().into(),
             subject.site.as_str().into(),
             subject.id.as_str().into(),
@@ -268,8 +285,9 @@ impl Room for Onboarding {
         let saved = match change.old_version {
             0 => tx.exec(
                 "INSERT INTO onboarding (anchor, serial_number, key, admitted, enrolled, wanted, barred, \
-                 version, mud_url, mud_signer, youngest, organisation, site, device) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
+                 version, mud_url, mud_signer, youngest, trouble, trouble_why, organisation, site, device) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+                 ON CONFLICT DO NOTHING",
                 &row,
             )?,
             old_version => {
@@ -278,8 +296,8 @@ impl Room for Onboarding {
                 tx.exec(
                     "UPDATE onboarding SET anchor = $1, serial_number = $2, key = $3, admitted = $4, \
                      enrolled = $5, wanted = $6, barred = $7, version = $8, mud_url = $9, \
-                     mud_signer = $10, youngest = $11 \
-                     WHERE organisation = $12 AND site = $13 AND device = $14 AND version = $15",
+                     mud_signer = $10, youngest = $11, trouble = $12, trouble_why = $13 \
+                     WHERE organisation = $14 AND site = $15 AND device = $16 AND version = $17",
                     &row,
                 )?
             }

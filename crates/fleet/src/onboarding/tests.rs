@@ -294,6 +294,8 @@ const STORED: &[&str] = &[
     r#"{"event":"enrolment-failed","reason":"no disk"}"#,
     r#"{"event":"revoked","serials":["01"],"why":"lost"}"#,
     r#"{"event":"revoked","serials":["01"],"why":"lost","youngest":5}"#,
+    r#"{"event":"troubled","trouble":"voucher-refused","reason":"words"}"#,
+    r#"{"event":"trouble-settled","why":"words"}"#,
 ];
 
 /// As [`STORED`], of anchors.
@@ -309,7 +311,7 @@ const STORED_RESTORATION: &[&str] = &[r#"{"event":"restored","gap":{"from":1,"un
 
 #[test]
 fn every_stored_event_is_read_for_ever() {
-    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 15);
+    crate::audit::tests::stored_events::<super::Onboarding>(STORED, 17);
     crate::audit::tests::stored_events::<Restoration>(STORED_RESTORATION, 1);
     crate::audit::tests::stored_events::<Anchor>(STORED_ANCHOR, 3);
 }

@@ -176,6 +176,32 @@ impl Operation for Revoke {
     }
 }
 
+/// Say that somebody has looked at why a device refused its voucher or failed to enrol; it stays findable in the
+/// journal
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settle {
+    /// The device's name or id
+    #[schemars(example = &"lamp-0001")]
+    pub device: Label,
+    /// What they found, for whoever reads the journal later
+    #[schemars(example = &"a proxy stood between; it is gone")]
+    pub why: Label,
+}
+
+impl Operation for Settle {
+    const NAME: &'static str = "onboarding settle";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = OnboardingView;
+
+    fn run(&self, cx: &mut Cx) -> Result<OnboardingView, Refusal> {
+        let (subject, _) = device::find(cx, self.device.as_str())?;
+        let state = cx.change::<Onboarding>(&subject, Command::Settle { why: self.why.to_string() })?;
+        Ok(view(&subject, state))
+    }
+}
+
 /// Show how far a device has joined, and its certificates
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

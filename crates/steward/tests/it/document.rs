@@ -74,6 +74,7 @@ fn every_operation_is_called_from_the_document_alone() {
         gate-dismiss: "device-unknown"
         onboarding-admit: "not-introduced"
         onboarding-adopt: "not-introduced"
+        onboarding-settle: "nothing-to-settle"
         operation-cancel: "operation-unknown"
         product-description: "description-unknown"
         product-publish-description: "no-mud-url"

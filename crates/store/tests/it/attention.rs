@@ -1,11 +1,15 @@
 //! What a person should look at, on both engines: each kind, its order, its pages and its counts.
 use crate::rollouts::{Prepare, checks_in};
-use crate::support::{World, Writer, ask, on_both, own, permitted};
+use crate::support::{World, Writer, ask, code, on_both, own, permitted};
 use fleet::configuration::{Configuration, rules::Command as Configure};
+use fleet::control::store::contact_note;
 use fleet::device::{Device, rules::Command as Life};
 use fleet::discovery::description::{Description, rules as description};
 use fleet::discovery::rules::{Assurance, Command as Say, Statement};
 use fleet::discovery::{Discovery, description::subject};
+use fleet::limits::SILENCE_SECONDS_MAX;
+use fleet::onboarding::Onboarding;
+use fleet::onboarding::rules::{Command as Join, Introduction, Ldevid};
 use fleet::operation::{Kind, Operation};
 use fleet::permission::Permission;
 use fleet::posture::attention::view;
@@ -13,6 +17,7 @@ use fleet::quarantine::rules::{Ahead, Packet};
 use fleet::quarantine::{Quarantine, rules::Command as Hold};
 use fleet::refusal::Refusal;
 use fleet::room::Cx;
+use fleet::time::Millis;
 use fleet::tx::{Each, Fault, Tx, Value, many};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +64,9 @@ impl Operation for Trouble {
         cx.change::<Configuration>(&drifted, says("aa", None))?;
         cx.change::<Configuration>(&drifted, Configure::Keep { digest: "aa".into() })?;
         cx.change::<Configuration>(&drifted, says("bb", None))?;
+        for (device, last_seen) in [(given_up, 1_000), (held, 0), (outside, SILENCE_SECONDS_MAX)] {
+            contact_note(cx.tx, &device, cx.now.plus_seconds(-last_seen), "")?;
+        }
         Ok(())
     }
 }
@@ -108,6 +116,7 @@ fn what_a_person_should_look_at_is_listed_most_severe_first() {
             ("ahead-of-state", "lamp-4"),
             ("contradiction", "lamp-8"),
             ("rollout-paused", "new"),
+            ("silent", "lamp-5"),
             ("config-drift", "lamp-9"),
             ("description-failed", "lumen https://maker.example/signed.json"),
         ];
@@ -184,6 +193,112 @@ fn looking_at_little_costs_little() {
     for requirement in ["identified", "described", "supported"] {
         check(&mut writer, "posture check", json!({"requirement": requirement}));
     }
+}
+
+/// A device says how its joining goes.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Joins {
+    step: String,
+}
+
+impl Operation for Joins {
+    const NAME: &'static str = "test joins";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = ();
+
+    fn run(&self, cx: &mut Cx) -> Result<(), Refusal> {
+        let subject = cx.subject("main", "p1");
+        let of = json!({"anchor": "lumen", "serial_number": "p1", "key": "00ff"});
+        let introduction: Introduction = serde_json::from_value(of).expect("an introduction");
+        let reason = |text: &str| String::from(text);
+        let voucher = |nonce: &str| Join::KeepVoucher {
+            nonce: nonce.into(),
+            domain_id: "dd".into(),
+            voucher: "v".into(),
+        };
+        let ldevid = Ldevid {
+            key: "k".into(),
+            not_before: Millis(0),
+            not_after: Millis(1),
+            certificate: "PEM".into(),
+        };
+        let commands = match self.step.as_str() {
+            "asks" => vec![Join::Introduce(introduction), Join::Admit],
+            "refuses" => vec![
+                voucher("n1"),
+                Join::ReportVoucher {
+                    good: false,
+                    reason: reason("<i>not ours</i>\u{1b}[31m (RFC 8995 section 5.6.1)"),
+                },
+            ],
+            "asks again" => vec![voucher("n2")],
+            "accepts" => vec![Join::ReportVoucher { good: true, reason: String::new() }],
+            "fails" => vec![
+                Join::Want { key: "k".into() },
+                Join::Report { good: false, reason: String::new(), matched: false },
+                Join::Report { good: false, reason: String::new(), matched: false },
+            ],
+            "meets a relay" => vec![
+                Join::MeetRelay { reason: reason("near another (RFC 8995 section 5.2)") },
+                Join::MeetRelay { reason: reason("near another (RFC 8995 section 5.2)") },
+            ],
+            _ => vec![
+                Join::Issue { serial: "s".into(), ldevid },
+                Join::Report { good: true, reason: String::new(), matched: true },
+            ],
+        };
+        for command in commands {
+            cx.change::<Onboarding>(&subject, command)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_failed_joining_is_a_finding_until_it_succeeds_or_is_settled() {
+    on_both("a_failed_joining_is_a_finding", |world| {
+        let mut writer = world.writer();
+        let mut check = |step: &str, expect: &[(&str, &str)]| {
+            writer.now = writer.now.plus_seconds(1);
+            match step {
+                "settle" => drop(write(
+                    &mut writer,
+                    "onboarding settle",
+                    json!({"device": "lumen-p1", "why": "a proxy, which is gone"}),
+                )),
+                "retire" => {
+                    drop(write(&mut writer, "device retire", json!({"device": "lumen-p1", "why": "lost"})));
+                }
+                _ => drop(writer.commit(&[ask(own(Joins { step: step.into() }))]).remove(0).expect(step)),
+            }
+            let listed = list(&mut writer, json!({}));
+            let text = |item: &Json, name: &str| item[name].as_str().expect("a text").to_owned();
+            let found = listed["items"].as_array().expect("items").iter();
+            let found: Vec<_> = found.map(|item| (text(item, "kind"), text(item, "what"))).collect();
+            let expect: Vec<_> =
+                expect.iter().map(|(kind, what)| ((*kind).to_owned(), (*what).to_owned())).collect();
+            assert_eq!(found, expect, "{step}");
+            assert_eq!(writer.read("attention count", "{}").expect("counts")["total"], expect.len());
+            writer.sound();
+        };
+        let refused = ("voucher-refused", "<i>not ours</i>\u{1b}[31m (RFC 8995 section 5.6.1)");
+        let failed = ("enrolment-failed", "it did not say why");
+        let relay = ("voucher-refused", "near another (RFC 8995 section 5.2)");
+        check("asks", &[]);
+        check("meets a relay", &[relay]);
+        check("refuses", &[refused]);
+        check("asks again", &[refused]);
+        check("accepts", &[]);
+        check("fails", &[failed]);
+        check("settle", &[]);
+        check("fails", &[failed]);
+        check("enrols", &[]);
+        check("meets a relay", &[relay]);
+        check("retire", &[]);
+        let again = writer.write("onboarding settle", r#"{"device":"lumen-p1","why":"again"}"#);
+        assert_eq!(code(&again), "nothing-to-settle");
+    });
 }
 
 #[test]

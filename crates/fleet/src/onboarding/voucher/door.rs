@@ -1,6 +1,6 @@
 //! The registrar's door for vouchers: RFC 8995 sections 5.2 to 5.7.
 use super::log;
-use super::view::{Decision, Keep, Report, Want};
+use super::view::{Decision, Keep, MeetRelay, Report, Want};
 use crate::audit::view::hex;
 use crate::door::{
     Answer, Outgoing, RETRY_AFTER_SECONDS, Reply, Step, answered, check_voucher_type, malformed, signed_json,
@@ -14,6 +14,7 @@ use crate::refusal::{Blame, Refusal, Sort};
 use crate::time::Millis;
 use serde_json::Value as Json;
 use wire::audit_log::domain_id;
+use wire::digest::sha256;
 use wire::voucher::{self, Assertion, Nonce, Voucher, VoucherRequest, idevid_issuer};
 use wire::{Certificate, est};
 
@@ -40,14 +41,14 @@ pub fn request(request: Request, registrar: &Certificate) -> Step {
             let want = asked.want.clone();
             Step::Run(Box::new(want), Box::new(move |outcome| decided(outcome, asked)))
         }
-        Err(answer) => Step::Answer(answer),
+        Err(step) => *step,
     }
 }
 
-fn judge(request: Request, registrar: &Certificate) -> Result<Asked, Answer> {
-    let no = |refusal: Refusal| Answer::from(&refusal);
+fn judge(request: Request, registrar: &Certificate) -> Result<Asked, Box<Step>> {
+    let no = |refusal: Refusal| Box::new(Step::from(refusal));
     let (introduction, idevid) = pledge(request.peer).map_err(no)?;
-    check_voucher_type(&request.content_type)?;
+    check_voucher_type(&request.content_type).map_err(|answer| Box::new(Step::Answer(answer)))?;
     let signed = signed_json(&request.body).map_err(no)?;
     // RFC 8995 section 5.2: signed with the credentials that TLS saw (section 2.3). A certificate that came
     // along is under no signature of the request: it has to be the very same.
@@ -57,9 +58,9 @@ fn judge(request: Request, registrar: &Certificate) -> Result<Asked, Answer> {
     }
     let said = VoucherRequest::from_json(&signed.content);
     let said = said.map_err(|why| no(malformed("bad-voucher-request", why)))?;
-    let near = said.proximity_registrar_cert.as_ref() == Some(registrar);
-    if said.assertion != Some(Assertion::Proximity) || !near {
-        return Err(somebody_between());
+    let near = said.proximity_registrar_cert.as_ref();
+    if said.assertion != Some(Assertion::Proximity) || near != Some(registrar) {
+        return Err(Box::new(somebody_between(introduction, near)));
     }
     // RFC 8995 section 5.5: what the pledge claims is compared, and never copied.
     let serial_number = idevid.serial_number();
@@ -87,11 +88,22 @@ fn pledge(peer: Peer) -> Result<(Introduction, Certificate), Refusal> {
     }
 }
 
-/// RFC 8995 section 5.2: 401, and the connection is closed.
-fn somebody_between() -> Answer {
-    let why = "the request does not say that the pledge is near this registrar's certificate; somebody may \
-               stand between (RFC 8995 section 5.2)";
-    Answer { closing: true, ..Answer::refused(401, &malformed("another-registrar", why)) }
+/// RFC 8995 section 5.2: 401, and the connection is closed. A person is told whom the pledge met instead.
+fn somebody_between(introduction: Introduction, near: Option<&Certificate>) -> Step {
+    let met = match near {
+        Some(other) => format!("the certificate with the SHA-256 {}", hex(&sha256(other.der()))),
+        None => "no registrar".into(),
+    };
+    let reason = format!(
+        "its voucher-request says that it is near {met}, not this registrar's: somebody may stand between \
+         (RFC 8995 section 5.2)"
+    );
+    let answer = |_: Result<Json, Refusal>| {
+        let why = "the request does not say that the pledge is near this registrar's certificate; somebody may \
+                   stand between (RFC 8995 section 5.2)";
+        Step::Answer(Answer { closing: true, ..Answer::refused(401, &malformed("another-registrar", why)) })
+    };
+    Step::Run(Box::new(MeetRelay { introduction, reason }), Box::new(answer))
 }
 
 /// Where the maker's service is, from the extension of an IDevID: RFC 8995 section 2.3.2.

@@ -120,6 +120,29 @@ impl Operation for KeepLog {
     }
 }
 
+/// A pledge's request says that it is near another registrar's certificate (RFC 8995 section 5.2)
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeetRelay {
+    /// Who signed the request, and showed the same in the TLS handshake
+    pub introduction: Introduction,
+    /// What its request says
+    pub reason: String,
+}
+
+impl Operation for MeetRelay {
+    const NAME: &'static str = "onboarding meet-relay";
+    const KIND: Kind = Kind::Write;
+    const NEEDS: Permission = Permission::Operate;
+    type Answer = bool;
+
+    fn run(&self, cx: &mut Cx) -> Result<bool, Refusal> {
+        let subject = introduced(cx, self.introduction.clone())?;
+        cx.change::<Onboarding>(&subject, Command::MeetRelay { reason: self.reason.clone() })?;
+        Ok(true)
+    }
+}
+
 /// A device says what it thinks of its voucher (RFC 8995 section 5.7)
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,13 +1,15 @@
 //! What is read of other rooms' rows. Of the many, few need attention: an index of its own finds them.
 use super::view::Kind;
+use crate::limits::{COUNTED_FINDINGS_MAX, SILENCE_SECONDS_MAX};
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Tx, many, one};
 
 /// Indexes over other rooms' tables.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    room: "attention",
-    number: 1,
-    sql: "
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        room: "attention",
+        number: 1,
+        sql: "
 CREATE INDEX device_attention ON device (organisation) WHERE attention <> '';
 CREATE INDEX quarantine_held ON quarantine (organisation) WHERE level <> '';
 CREATE INDEX discovery_finding ON discovery (organisation) WHERE finding <> '';
@@ -15,7 +17,14 @@ CREATE INDEX configuration_trouble ON configuration (organisation) WHERE trouble
 CREATE INDEX configuration_drift ON configuration (organisation) WHERE drift IS NOT NULL;
 CREATE INDEX description_failure ON description (organisation) WHERE failure_code <> '';
 ",
-}];
+    },
+    // Who is silent is asked for by the moment: those that are heard of are not looked at.
+    Migration {
+        room: "attention",
+        number: 2,
+        sql: "CREATE INDEX contact_seen ON contact (organisation, seen)",
+    },
+];
 
 /// Something that a person should look at.
 #[derive(Debug)]
@@ -51,9 +60,11 @@ macro_rules! statements {
             list: concat!(
                 "SELECT t.since, t.id, t.device, t.name, t.what, t.detail FROM (", $($query,)+ ") t ",
                 "WHERE t.since IS NOT NULL AND ($2 = '' OR t.device = $2) ",
-                "AND (t.since < $3 OR (t.since = $3 AND t.id > $4)) ORDER BY t.since DESC, t.id LIMIT $5",
+                "AND t.since <= $3 AND (t.since < $3 OR t.id > $4) ORDER BY t.since DESC, t.id LIMIT $5",
             ),
-            count: concat!("SELECT count(*) FROM (", $($query,)+ ") t WHERE t.since IS NOT NULL"),
+            count: concat!(
+                "SELECT count(*) FROM (SELECT t.since FROM (", $($query,)+ ") t WHERE t.since <= $2 LIMIT $3) u"
+            ),
         }
     };
 }
@@ -98,6 +109,33 @@ const CONTRADICTION: Statements = statements!(
     "d.name AS name, x.finding AS what, '' AS detail FROM discovery x JOIN device d "
     "ON d.organisation = x.organisation AND d.site = x.site AND d.device = x.device "
     "WHERE x.organisation = $1 AND x.finding <> '' AND d.stage <> 'retired'"
+);
+
+/// How a device's joining failed.
+macro_rules! troubles {
+    ($trouble:literal) => {
+        statements!(
+            "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'onboarding' "
+            "AND j.organisation = o.organisation AND j.subject = o.device "
+            "AND j.detail LIKE '{\"event\":\"troubled\"%') AS since, o.device AS id, o.device AS device, "
+            "d.name AS name, o.trouble_why AS what, '' AS detail FROM onboarding o JOIN device d "
+            "ON d.organisation = o.organisation AND d.site = o.site AND d.device = o.device "
+            "WHERE o.organisation = $1 AND o.trouble <> '' AND o.trouble = " $trouble
+            " AND d.stage <> 'retired'"
+        )
+    };
+}
+
+const VOUCHER_REFUSED: Statements = troubles!("'voucher-refused'");
+
+const ENROLMENT_FAILED: Statements = troubles!("'enrolment-failed'");
+
+// As `device show` says it: of a device that never checked in nobody waits for a word.
+const SILENT: Statements = statements!(
+    "SELECT c.seen AS since, c.device AS id, c.device AS device, d.name AS name, '' AS what, '' AS detail "
+    "FROM contact c CROSS JOIN device d WHERE d.organisation = c.organisation AND d.site = c.site "
+    "AND d.device = c.device AND c.organisation = $1 "
+    "AND d.stage IN ('operational', 'quarantined', 'remediation')"
 );
 
 // Stopped by rule: no person did it. It is settled when a later rollout to devices of the same kind finished.
@@ -155,13 +193,26 @@ fn statements(kind: Kind) -> Statements {
         Kind::NeedsAttention => NEEDS_ATTENTION,
         Kind::Held => HELD,
         Kind::OutsideDescription => OUTSIDE_DESCRIPTION,
+        Kind::VoucherRefused => VOUCHER_REFUSED,
         Kind::AheadOfState => AHEAD_OF_STATE,
         Kind::Contradiction => CONTRADICTION,
         Kind::RolloutStopped => ROLLOUT_STOPPED,
         Kind::RolloutPaused => ROLLOUT_PAUSED,
         Kind::ConfigurationNotKept => CONFIGURATION_NOT_KEPT,
+        Kind::EnrolmentFailed => ENROLMENT_FAILED,
+        Kind::Silent => SILENT,
         Kind::ConfigDrift => CONFIG_DRIFT,
         Kind::DescriptionFailed => DESCRIPTION_FAILED,
+    }
+}
+
+/// The newest moment since when something of a kind counts: a device is silent when it was not heard of for a
+/// while.
+pub fn newest(kind: Kind, now: Millis) -> i64 {
+    match kind {
+        // As `device show`: longer than that.
+        Kind::Silent => now.plus_seconds(-SILENCE_SECONDS_MAX).0 - 1,
+        _ => i64::MAX,
     }
 }
 
@@ -194,10 +245,11 @@ pub fn found_list(
     )
 }
 
-/// How many there are of a kind.
+/// How many there are of a kind, as far as they are counted.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
-pub fn found_count(tx: &mut dyn Tx, organisation: &str, kind: Kind) -> Result<i64, Fault> {
-    Ok(one(tx, statements(kind).count, &[organisation.into()], |row| row.int(0))?.unwrap_or(0))
+pub fn found_count(tx: &mut dyn Tx, organisation: &str, kind: Kind, now: Millis) -> Result<i64, Fault> {
+    let args = [organisation.into(), newest(kind, now).into(), COUNTED_FINDINGS_MAX.into()];
+    Ok(one(tx, statements(kind).count, &args, |row| row.int(0))?.unwrap_or(0))
 }

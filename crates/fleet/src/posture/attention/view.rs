@@ -1,6 +1,7 @@
 //! What the faces show of what a person should look at.
 use super::store::{self, Found};
 use crate::device;
+use crate::limits::SILENCE_SECONDS_MAX;
 use crate::operation::{Kind as OperationKind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
@@ -22,6 +23,8 @@ words! {
         Held = "held",
         /// A device sent what its description does not allow.
         OutsideDescription = "outside-description",
+        /// A device refused its voucher, or its request shows that somebody stands between.
+        VoucherRefused = "voucher-refused",
         /// A device has what the hub does not know: it was restored from a backup.
         AheadOfState = "ahead-of-state",
         /// Statements about a device contradict each other.
@@ -32,6 +35,10 @@ words! {
         RolloutPaused = "rollout-paused",
         /// A device did not keep the configuration that it was given.
         ConfigurationNotKept = "configuration-not-kept",
+        /// A device failed to enrol.
+        EnrolmentFailed = "enrolment-failed",
+        /// A device is at work and has not checked in for long.
+        Silent = "silent",
         /// A device's configuration was changed from outside.
         ConfigDrift = "config-drift",
         /// A description could not be fetched or verified.
@@ -80,6 +87,20 @@ fn view(kind: Kind, found: Found) -> AttentionView {
         ),
         Kind::OutsideDescription => (explanation(&detail), &["quarantine release", "remediation begin"]),
         Kind::AheadOfState => (explanation(&detail), ahead(&detail)),
+        Kind::VoucherRefused => (
+            "it does not join by it; who issued it, or who stands between, has to be found out".into(),
+            &["onboarding settle", "onboarding revoke"],
+        ),
+        Kind::EnrolmentFailed => (
+            "it has no certificate that it can use, and asks again by itself".into(),
+            &["onboarding settle", "onboarding revoke"],
+        ),
+        Kind::Silent => (
+            format!(
+                "it was last heard of then; a device at work checks in within {SILENCE_SECONDS_MAX} seconds"
+            ),
+            &["remediation begin", "quarantine hold", "device replace", "device retire"],
+        ),
         Kind::Contradiction => {
             ("of what is said of it, the stronger statement counts".into(), &["description enter"])
         }
@@ -98,7 +119,11 @@ fn view(kind: Kind, found: Found) -> AttentionView {
         ),
         Kind::DescriptionFailed => (format!("it is not verified: {detail}"), &["description fetch"]),
     };
-    let what = if kind == Kind::ConfigDrift { "changed from outside".into() } else { what };
+    let what = match kind {
+        Kind::ConfigDrift => "changed from outside".into(),
+        Kind::Silent => "has not checked in".into(),
+        _ => what,
+    };
     AttentionView { kind, name, what, explanation, since: Shown(since), finding, possible, device }
 }
 
@@ -150,7 +175,9 @@ impl Operation for List {
             if self.kind.is_some_and(|wanted| wanted != *kind) {
                 continue;
             }
-            let after = if number == first { (at, id) } else { (i64::MAX, "") };
+            // One that was heard of since is not silent.
+            let newest = store::newest(*kind, cx.now);
+            let after = if number == first && at <= newest { (at, id) } else { (newest, "") };
             let organisation = cx.session.organisation.as_str();
             let room = limit + 1 - u16::try_from(found.len()).unwrap_or(limit);
             let of_kind = store::found_list(cx.tx, organisation, *kind, &device, after, room)?;
@@ -184,7 +211,7 @@ fn place(after: Option<&Cursor>) -> Result<(usize, i64, &str), Refusal> {
 pub struct KindCount {
     /// The sort.
     pub kind: Kind,
-    /// How many.
+    /// How many; no more than 10000 are counted.
     pub count: i64,
 }
 
@@ -213,7 +240,10 @@ impl Operation for Count {
         let organisation = cx.session.organisation.as_str();
         let mut kinds = Vec::new();
         for kind in Kind::ALL {
-            kinds.push(KindCount { kind: *kind, count: store::found_count(cx.tx, organisation, *kind)? });
+            kinds.push(KindCount {
+                kind: *kind,
+                count: store::found_count(cx.tx, organisation, *kind, cx.now)?,
+            });
         }
         Ok(Counts { total: kinds.iter().map(|it| it.count).sum(), kinds })
     }
