@@ -124,7 +124,8 @@ pub struct Stopped {
 }
 
 /// Lives one life: `devices` join under `faults`, heal, are looked at; grow old, renew under `faults`,
-/// heal, are looked at again. The same arguments give the same report.
+/// heal, are looked at again; sleep for longer than their certificates live, join again under `faults`, heal, are
+/// looked at once more. The same arguments give the same report.
 ///
 /// # Errors
 /// [`Stopped`] when the machine that simulates cannot; a broken invariant is in the [`Report`].
