@@ -233,7 +233,7 @@ fn what_does_not_verify_is_not_kept() {
     for at in (0..envelope.len()).step_by(envelope.len() / 12) {
         let mut changed = envelope.clone();
         changed[at] ^= 1;
-        check(&changed, &signer, " ");
+        check(&changed, &signer, "the maker's envelope: ");
     }
     check(&envelope, &chain("hub/factory.pem"), "the signer is not one of the maker");
     let foreign = read(&stranger, "hub/author.pem") + &read(&stranger, "hub/factory.pem");
