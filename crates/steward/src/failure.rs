@@ -1,4 +1,5 @@
 //! Why the program did not do what it was asked, and the exit code that says so.
+use crate::print::aside;
 use fleet::refusal::Refusal;
 use serde_json::{Value as Json, json};
 use std::fmt;
@@ -60,9 +61,9 @@ impl Failure {
     /// Says it on standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
         match self {
-            Failure::Refused(problem) => eprintln!("refused: {problem}"),
-            Failure::Failed(why) | Failure::Usage(why) => eprintln!("error: {why}"),
-            Failure::Unreachable(why) => eprintln!("unreachable: {why}"),
+            Failure::Refused(problem) => aside(&format!("refused: {problem}")),
+            Failure::Failed(why) | Failure::Usage(why) => aside(&format!("error: {why}")),
+            Failure::Unreachable(why) => aside(&format!("unreachable: {why}")),
             Failure::Unread => {}
         }
         ExitCode::from(self.code())

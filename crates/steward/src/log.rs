@@ -28,7 +28,8 @@ pub fn start(form: Form) -> Result<(), Failure> {
         })?,
         Err(_) => LevelFilter::INFO,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(stderr);
+    // Where nobody can read the log, nobody can read that either.
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(stderr).log_internal_errors(false);
     match form {
         Form::Text => log.with_ansi(stderr().is_terminal()).init(),
         Form::Json => log.json().init(),

@@ -3,6 +3,8 @@
 //! `cli.rs` turns the table of operations into words; `call.rs` asks a hub (`remote.rs`) or a folder
 //! (`local.rs`) and `print.rs` shows the answer; `serve.rs` is the hub's process, `backup.rs` its folder
 //! as one file, `agent.rs` a device's process, `simulate.rs` worlds; `demo/` plays the story. Absent: rules, SQL, any room's name outside of `demo/`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod agent;
 mod backup;
 mod blob;

@@ -36,7 +36,7 @@ impl Printer {
         }
         self.items(answer)?;
         if let Some(next) = answer["next"].as_str() {
-            writeln!(stderr(), "more: add `--after '{}'`, or `--all`", visible(next))?;
+            aside(&format!("more: add `--after '{}'`, or `--all`", visible(next)));
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Printer {
     /// # Errors
     /// The output could not be written.
     pub fn problem(&self, problem: &Problem) -> Result<(), Failure> {
-        if self.json { line(&problem.0.to_string()) } else { Ok(()) }
+        if self.json { line_if_read(&problem.0.to_string()) } else { Ok(()) }
     }
 }
 
@@ -83,6 +83,24 @@ impl Printer {
 /// The output could not be written.
 pub fn line(text: &str) -> Result<(), Failure> {
     stdout_all(&format!("{text}\n"))
+}
+
+/// Prints one line for whoever still reads. That nobody does changes nothing: what comes of it is said by the
+/// exit code too.
+///
+/// # Errors
+/// The output could not be written for another reason.
+pub fn line_if_read(text: &str) -> Result<(), Failure> {
+    match line(text) {
+        Err(Failure::Unread) => Ok(()),
+        told => told,
+    }
+}
+
+/// Says something on standard error. That nobody can read it changes nothing.
+pub fn aside(text: &str) {
+    // Nobody is left who could be told.
+    let _ = writeln!(stderr().lock(), "{text}");
 }
 
 fn stdout_all(text: &str) -> Result<(), Failure> {

@@ -3,7 +3,7 @@ use crate::failure::{Failure, failed};
 use crate::kill::KillAt;
 use crate::limits::FIRST_ANSWER_SECONDS_MAX;
 use crate::log;
-use crate::print::line;
+use crate::print::line_if_read;
 use crate::remote::Remote;
 use crate::settings::{Settings, Words};
 use crate::stop::Told;
@@ -113,7 +113,7 @@ fn announce(ready: &Ready, ready_files: &[PathBuf]) -> Result<(), Failure> {
     }
     let file = ready_files.last().map(|file| file.display().to_string()).unwrap_or_default();
     tracing::info!(people = ready.people, "ready");
-    line(&format!(
+    line_if_read(&format!(
         "{ANNOUNCEMENT}{}, for devices at {}\nIts ready-file is {file}; next, for example:\n  \
          steward device list --hub {file}\n  steward link issue admin --hub {file}   \
          (a browser signs in at {}/sign-in/SECRET)",

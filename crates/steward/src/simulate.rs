@@ -1,7 +1,7 @@
 //! `steward simulate`: worlds in virtual time, from seeds, and whether what must be true was true in them.
 use crate::failure::{Failure, failed};
 use crate::limits::{SIMULATE_DEVICES_MAX, SIMULATE_SEEDS_MAX};
-use crate::print::line;
+use crate::print::line_if_read;
 use serde_json::{Value as Json, json};
 use sim::invariants::list::{self, Where};
 use sim::{Faults, Report};
@@ -57,8 +57,8 @@ pub fn run(words: &SimulateWords) -> Result<(), Failure> {
         let report = sim::run(seed, words.devices as usize, faults).map_err(failed)?;
         let wall_s = (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         match words.json {
-            true => line(&told(&report, wall_s).to_string())?,
-            false => line(&report.to_string())?,
+            true => line_if_read(&told(&report, wall_s).to_string())?,
+            false => line_if_read(&report.to_string())?,
         }
         if !report.held() {
             broken.push(seed.to_string());
