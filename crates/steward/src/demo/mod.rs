@@ -29,7 +29,7 @@ mod upgrade;
 use crate::failure::{Failure, failed, usage};
 use crate::kill::KillAt;
 use crate::limits::DEMO_DEVICES_MAX;
-use crate::print::line;
+use crate::print::{aside, line_if_read};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use invariants::INVARIANTS;
 use plan::Plan;
@@ -149,7 +149,7 @@ pub fn run(words: &DemoWords) -> Result<(), Failure> {
 fn clean_up(folder: &Path, done: &Result<(), Failure>) {
     match done {
         Ok(()) => drop(std::fs::remove_dir_all(folder)),
-        Err(_) => eprintln!("the hubs' and devices' folders are left at {}", folder.display()),
+        Err(_) => aside(&format!("the hubs' and devices' folders are left at {}", folder.display())),
     }
 }
 
@@ -167,7 +167,7 @@ async fn play(curtain: Curtain, words: &DemoWords, kill: Option<KillAt>) -> Resu
     let summary = played?;
     ended?;
     if words.json {
-        line(&summary.to_string())?;
+        line_if_read(&summary.to_string())?;
     }
     judge(&summary)
 }

@@ -6,7 +6,7 @@ use super::site::Site;
 use crate::failure::{Failure, failed};
 use crate::kill::KillAt;
 use crate::limits::ALL_PAGE_ITEMS_MAX;
-use crate::print::line;
+use crate::print::{aside, line_if_read};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
@@ -133,16 +133,16 @@ impl Curtain {
 }
 
 impl Scene {
-    /// Tells whoever watches.
+    /// Tells whoever watches; nobody has to.
     ///
     /// # Errors
     /// The output could not be written.
     pub fn tell(&self, text: String) -> Result<(), Failure> {
         if self.aside {
-            eprintln!("{text}");
+            aside(&text);
             return Ok(());
         }
-        line(&text)
+        line_if_read(&text)
     }
 
     /// Tells a step, and leaves the time to read it.
