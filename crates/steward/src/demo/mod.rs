@@ -64,7 +64,8 @@ pub struct DemoWords {
     /// From this come the devices [default: 1]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Where the hubs' and devices' folders go; started again on it, the story goes on [default: a temporary folder]
+    /// Where the hubs' and devices' folders go: a folder that is empty or an earlier demo's, whose story then goes
+    /// on [default: a temporary folder]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Damage a folder, or send a wrong request, so that this invariant is seen false
@@ -132,6 +133,7 @@ pub fn run(words: &DemoWords) -> Result<(), Failure> {
         None => std::env::temp_dir().join(format!("steward-demo-{}", crate::call::random_key())),
     };
     io::files::create_private_dir(&folder).map_err(failed)?;
+    plan::check_folder(&folder)?;
     let plan = Plan::of_folder(&folder, words.devices, words.seed, Plan::new(DEVICES, SEED))?;
     let pace = words.pace.unwrap_or(if words.headless { 0 } else { PACE_MILLIS });
     let mut curtain = Curtain::new(folder.clone(), plan, Duration::from_millis(pace), words.json);

@@ -2,6 +2,7 @@
 use crate::failure::{Failure, failed, usage};
 use crate::limits::DEMO_FILE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// What the demo keeps about itself in its folder.
@@ -17,6 +18,25 @@ pub struct Plan {
     pub devices: u32,
     /// From what.
     pub seed: u64,
+}
+
+/// Sees that a demo may live in `folder`: nothing is there, or an earlier demo.
+///
+/// # Errors
+/// [`Failure::Usage`] when something else is there, [`Failure::Failed`] when it cannot be read.
+pub fn check_folder(folder: &Path) -> Result<(), Failure> {
+    let mut entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(why) => return Err(usage(format!("{}: {why}", folder.display()))),
+    };
+    if folder.join(FILE).exists() || entries.next().is_none() {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "{} is neither empty nor an earlier demo's; give `--data` a folder that is, or one that is not there yet",
+        folder.display()
+    )))
 }
 
 /// A device of the story.
@@ -135,7 +155,7 @@ fn splitmix(state: &mut u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, splitmix};
+    use super::{FILE, Plan, check_folder, splitmix};
     use crate::failure::Failure;
     use std::collections::BTreeSet;
 
@@ -166,6 +186,23 @@ mod tests {
         let mut state = 1_234_567;
         let drawn = [splitmix(&mut state), splitmix(&mut state)];
         assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+    }
+
+    #[test]
+    fn a_demo_lives_in_a_folder_of_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let check = |name: &str, expect: bool| {
+            let path = folder.path().join(name);
+            assert_eq!(check_folder(&path).is_ok(), expect, "{name}");
+        };
+        check("not-there", true);
+        std::fs::create_dir(folder.path().join("empty")).expect("made");
+        check("empty", true);
+        std::fs::create_dir_all(folder.path().join("hub/blobs")).expect("made");
+        check("hub", false);
+        std::fs::write(folder.path().join("hub").join(FILE), "{}").expect("written");
+        check("hub", true);
+        check("hub/demo.json", false);
     }
 
     #[test]
