@@ -273,13 +273,10 @@ pub fn row(name: &str) -> Result<&'static OperationRow, Failure> {
 
 fn spawn(start: &Start, known: Option<&Addresses>, log: &Path) -> Result<Child, Failure> {
     let program = std::env::current_exe().map_err(failed)?;
-    let log = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(log)
-        .map_err(|why| failed(format!("{}: {why}", log.display())))?;
+    // The hub of a killed demo may still write to it: each writes at its end.
+    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(log);
+    let emptied = opened.and_then(|log| log.set_len(0).map(|()| log));
+    let log = emptied.map_err(|why| failed(format!("{}: {why}", log.display())))?;
     let mut command = Command::new(&program);
     command.args(["serve", "--until-input-ends", "--data"]).arg(&start.folder).args(&start.words);
     if let Some(Addresses { people, devices }) = known {
@@ -304,8 +301,28 @@ async fn announced(output: &mut Lines<BufReader<ChildStdout>>) -> bool {
     false
 }
 
+/// Why a hub ended, as it said itself; else the end of its log.
 fn end_of(log: &Path) -> String {
     let bytes = io::files::read_limited(log, DEMO_LOG_BYTES_MAX).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    text.lines().last().map_or_else(|| format!("see {}", log.display()), str::to_owned)
+    let own = text.lines().rev().find(|line| line.starts_with("error: "));
+    own.or_else(|| text.lines().last()).map_or_else(|| format!("see {}", log.display()), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::end_of;
+
+    #[test]
+    fn a_hub_tells_its_end_whoever_else_writes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("hub.log");
+        let check = |text: &str, expect: &str| {
+            std::fs::write(&log, text).expect("written");
+            assert_eq!(end_of(&log), expect, "{text}");
+        };
+        check("INFO ready\nerror: it is in use by 7\nINFO stopping\n", "error: it is in use by 7");
+        check("INFO ready\nINFO stopping\n", "INFO stopping");
+        check("", &format!("see {}", log.display()));
+    }
 }
