@@ -163,7 +163,7 @@ async fn play(curtain: Curtain, words: &DemoWords, kill: Option<KillAt>) -> Resu
     }
     let played = tell(&mut scene, words, begin).await;
     if played.is_ok() && !words.headless {
-        stay(&scene).await?;
+        stay(&scene, words.data.is_none()).await?;
     }
     let ended = scene.end().await;
     let summary = played?;
@@ -241,8 +241,13 @@ fn judge(summary: &Json) -> Result<(), Failure> {
 }
 
 /// Stays up until Ctrl-C or SIGTERM.
-async fn stay(scene: &Scene) -> Result<(), Failure> {
-    scene.tell("The hubs and the devices stay up until Ctrl-C.".into())?;
+async fn stay(scene: &Scene, is_temporary: bool) -> Result<(), Failure> {
+    let then = if is_temporary { "is removed then" } else { "stays" };
+    scene.tell(format!(
+        "The hubs and the devices stay up until Ctrl-C; their folder, {}, {then}.",
+        scene.folder().display()
+    ))?;
+    story::tell_another_link(scene)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     tokio::select! {

@@ -6,6 +6,7 @@ use super::plan::Planned;
 use super::scene::Scene;
 use super::{access, configuration, factory, response, retirement, site, upgrade};
 use crate::failure::{Failure, failed};
+use crate::settings::READY_FILE;
 use serde_json::{Value as Json, json};
 
 /// Who makes the devices of the story: the name of the operator's anchor.
@@ -24,7 +25,23 @@ pub async fn sign_in(scene: &mut Scene) -> Result<(), Failure> {
     scene.step(format!("Open its page, once, within 15 minutes: {people}/sign-in/{secret}")).await?;
     scene.tell(
         "  (its certificate is of the hub's own authority, so the browser asks whether to believe it)".into(),
-    )
+    )?;
+    tell_another_link(scene)?;
+    scene.tell(format!("  The hubs' and devices' folders are in {}.", scene.folder().display()))
+}
+
+/// Says how another one-time link is made.
+///
+/// # Errors
+/// The output could not be written.
+pub fn tell_another_link(scene: &Scene) -> Result<(), Failure> {
+    let program = std::env::current_exe().map_err(failed)?;
+    let (people, ready) = (&scene.operator.ready.people, scene.operator.folder.join(READY_FILE));
+    scene.tell(format!(
+        "  A new link: {} link issue admin --hub {}; its secret goes behind {people}/sign-in/",
+        program.display(),
+        ready.display()
+    ))
 }
 
 /// Plays all steps.
