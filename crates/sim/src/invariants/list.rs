@@ -80,19 +80,33 @@ pub const NAMES: &[Named] = &[
         "births-match-devices",
         "who is at work was born at its maker's, with the key that it showed",
     ),
-    named(Stories, "births-happen-once", "a device was born once, with the identity that it holds"),
+    named(Stories, "births-happen-once", "every device was born once, with the identity that it holds"),
     named(
         Stories,
         "vouchers-name-the-domain",
         "a device trusts the domain because a voucher of its own maker, for itself, names it",
     ),
-    named(Stories, "plans-precede-ldevids", "a device's plan was active before it got its certificate"),
+    named(
+        Stories,
+        "plans-precede-ldevids",
+        "a device's plan, with its addresses, was active before it got its certificate",
+    ),
     named(Stories, "described-passes", "what a description allows passes, and the rest does not"),
     named(Stories, "configurations-agree", "the hub's configuration of a device is the one in its file"),
     named(
         Stories,
         "firmware-agrees",
         "the firmware that runs is the one that the hub knows, and is what was signed",
+    ),
+    named(
+        Stories,
+        "flawed-fell-back",
+        "a device on which a firmware failed kept the older one in its other slot",
+    ),
+    named(
+        Stories,
+        "third-wave-spared",
+        "no device of the third wave was ever offered what was stopped before it",
     ),
     named(
         Stories,
@@ -113,10 +127,12 @@ pub const NAMES: &[Named] = &[
     ),
     named(Stories, "given-up-once", "one device was given up, after the tries that were allowed"),
     named(Stories, "posts-held-once", "every post is held by one device"),
+    named(Stories, "ended-support-is-seen", "a device whose support has ended is shown as unsupported"),
+    named(Stories, "retired-has-no-plan", "no plan is enforced for who is retired, and it is nowhere"),
     named(
         Stories,
         "retired-get-no-byte",
-        "a revoked certificate gets no byte, on an open connection or a new one",
+        "a revoked certificate gets no byte, on an open connection, a new one, or one that would resume",
     ),
     named(
         Stories,

@@ -1,21 +1,27 @@
 //! What one device may reach: its plan in words, packets judged by it, and, where the demo is asked to
 //! enforce it, the same packets through a kernel that has loaded the same plan.
+use super::damage::{at_rest, load, save, subject, write};
 use super::invariants::{ask, held, said};
-use super::scene::Scene;
+use super::plan::Plan as Story;
+use super::scene::{AtWork, Scene, word};
 use crate::call::random_key;
 use crate::failure::{Failure, failed, usage};
 use crate::limits::DEMO_PLAN_SECONDS_MAX;
+use fleet::access::Access;
+use fleet::access::rules::State;
 use fleet::audit::view::hex;
 use gate::lab::{DEVICE, Lab};
 use gate::nft::ruleset;
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 use wire::mud::{DNS_CLASS, NTP_CLASS};
 use wire::packet::{ACK, Frame, SYN, protocol};
 use wire::plan::Plan;
 
+/// A packet that the description allows.
+pub const DESCRIBED: &str = "a question for a name";
 /// The product's update server, as its description names it.
 pub const UPDATE_HOST: &str = "updates.lumen.example";
 /// The device's address, and one that is not its own.
@@ -64,7 +70,7 @@ const TOLD: &[Told] = &[
             "default/to-device",
         )
     },
-    packet("a question for a name", "198.51.100.3", protocol::UDP, (40000, 53), "lamp-from/names"),
+    packet(DESCRIBED, "198.51.100.3", protocol::UDP, (40000, 53), "lamp-from/names"),
     Told {
         outward: false,
         begun_by: "device",
@@ -144,35 +150,37 @@ impl Told {
     }
 }
 
-/// A packet of the story, as hexadecimal digits; of the device whose packets are told, or of another one that
-/// is at [`OTHER`].
+/// A packet that a device sends in the story, as hexadecimal digits.
 ///
 /// # Errors
 /// [`Failure::Failed`] when the story has no such packet.
-pub fn recorded(what: &str, of_other: bool) -> Result<String, Failure> {
+pub fn recorded(what: &str, plan: Story, place: usize) -> Result<String, Failure> {
     let told = TOLD.iter().find(|told| told.what == what);
     let mut frame = told.ok_or_else(|| failed(format!("the story has no packet called {what}")))?.frame()?;
-    if of_other {
-        let (address, mac) = OTHER;
-        (frame.source, frame.source_mac) = (address.parse().map_err(failed)?, mac.parse().map_err(failed)?);
-    }
+    let (address, mac) = location(plan, place);
+    (frame.source, frame.source_mac) = (address.parse().map_err(failed)?, mac.parse().map_err(failed)?);
     Ok(hex(&frame.octets().unwrap_or_default()))
 }
 
-/// Where another device is: its address, and its Ethernet address.
-pub const OTHER: (&str, &str) = ("192.0.2.10", "02:00:5e:00:53:10");
+/// Where a device is: its address, and its Ethernet address.
+pub fn location(plan: Story, place: usize) -> (String, String) {
+    if place == plan.guarded() {
+        return (OWN.into(), DEVICE.to_string());
+    }
+    let (high, low) = (place / 256, place % 256);
+    (format!("10.18.{high}.{low}"), format!("02:00:5e:18:{high:02x}:{low:02x}"))
+}
 
-/// Registers the hosts that descriptions name, and says where the device is.
+/// Registers the hosts that descriptions name.
 ///
 /// # Errors
 /// [`Failure`], as the hub says it.
-pub async fn prepare(scene: &mut Scene, device: &str) -> Result<(), Failure> {
+pub async fn register_hosts(scene: &mut Scene) -> Result<(), Failure> {
     for (class, hosts) in HOSTS {
         let hosts = json!({"class": class, "hosts": hosts});
         scene.operator.call_unless("controller add", hosts, "controller-known").await?;
     }
-    let location = json!({"device": device, "addresses": OWN, "macs": DEVICE.to_string()});
-    scene.operator.call("access locate", location).await.map(drop)
+    Ok(())
 }
 
 /// Shows the plan of the device, judges the packets by it, and enforces it if that was asked for.
@@ -268,6 +276,24 @@ pub async fn described_passes(scene: &mut Scene) -> Result<(), String> {
     }
 }
 
+/// The hub is told another address of the device: what it sends comes from one that is not its own.
+pub async fn mislead_the_hub(scene: &mut Scene) -> Result<(), Failure> {
+    let Some(device) = guarded(scene).await? else {
+        return Err(usage("for a plan to be wrong at the end, two devices are needed"));
+    };
+    let shown = scene.operator.call("access show", json!({"device": device})).await?;
+    let location = json!({"device": device, "addresses": FOREIGN, "macs": DEVICE.to_string()});
+    scene.operator.call("access locate", location).await?;
+    another_plan(scene, &device, &shown).await
+}
+
+/// Waits until another plan is active than was shown.
+async fn another_plan(scene: &mut Scene, device: &str, shown: &Json) -> Result<(), Failure> {
+    let within = Duration::from_secs(DEMO_PLAN_SECONDS_MAX);
+    let another = |now: &Json| now["active"] != shown["active"];
+    scene.operator.until("access show", json!({"device": device}), within, another).await.map(drop)
+}
+
 /// The one who answers for names is registered no more: what is described does not pass.
 pub async fn forget_who_answers(scene: &mut Scene) -> Result<(), Failure> {
     let Some(device) = guarded(scene).await? else {
@@ -276,31 +302,85 @@ pub async fn forget_who_answers(scene: &mut Scene) -> Result<(), Failure> {
     let shown = scene.operator.call("access show", json!({"device": device})).await?;
     let (class, hosts) = HOSTS[0];
     scene.operator.call("controller remove", json!({"class": class, "hosts": hosts})).await?;
-    let within = Duration::from_secs(DEMO_PLAN_SECONDS_MAX);
-    let another = |now: &Json| now["active"] != shown["active"];
-    scene.operator.until("access show", json!({"device": device}), within, another).await.map(drop)
+    another_plan(scene, &device, &shown).await
 }
 
-/// No device got an LDevID before its plan was active.
+/// No device got an LDevID before its plan was active, and the plan was made for where the device is.
 pub async fn plans_precede_ldevids(scene: &mut Scene) -> Result<(), String> {
-    let mut active = BTreeSet::new();
-    let mut issued = 0;
+    let (mut located, mut active, mut issued) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
     for entry in scene.export().await.map_err(said)? {
         let detail = entry["detail"].as_str().unwrap_or_default();
         // A refusal's detail is words.
         let event: Json = serde_json::from_str(detail).unwrap_or_default();
         let subject = entry["subject"].as_str().unwrap_or_default().to_owned();
         match (entry["room"].as_str(), event["event"].as_str()) {
-            (Some("access"), Some("activated")) => drop(active.insert(subject)),
-            (Some("access"), Some("removed")) => drop(active.remove(&subject)),
+            (Some("access"), Some("located")) => drop(located.insert(subject)),
+            (Some("access"), Some("activated")) => {
+                drop(active.insert(subject, word(&event["made"]["plan"]).to_owned()));
+            }
+            (Some("access"), Some("removed")) => {
+                active.remove(&subject);
+                located.remove(&subject);
+            }
             (Some("onboarding"), Some("issued")) => {
-                issued += 1;
-                held(active.contains(&subject), || {
-                    format!("{subject} got an LDevID before its plan was active")
+                held(located.contains(&subject), || {
+                    format!("{subject} got an LDevID before it was located")
                 })?;
+                let plan = active.get(&subject).cloned();
+                let plan = plan.ok_or(format!("{subject} got an LDevID before its plan was active"))?;
+                issued.insert(subject, plan);
             }
             _ => {}
         }
     }
-    held(issued > 0, || "no LDevID was issued".into())
+    held(!issued.is_empty(), || "no LDevID was issued".into())?;
+    plans_name_addresses(scene, &issued).await
+}
+
+/// The plans with which devices got their LDevIDs, as far as they are active still, are for where the devices are.
+async fn plans_name_addresses(scene: &mut Scene, issued: &BTreeMap<String, String>) -> Result<(), String> {
+    for AtWork { id, serial_number, .. } in scene.at_work().await.map_err(said)? {
+        let taken = ask(scene, "access plan", json!({"device": id})).await?;
+        held(issued.get(&id).is_some_and(|plan| taken["digest"] == plan.as_str()), || {
+            format!("{serial_number} got its LDevID with another plan than it has now")
+        })?;
+        let plan = Plan::from_json(word(&taken["plan"]).as_bytes()).map_err(|why| why.to_string())?;
+        let place = scene.plan.list().iter().position(|device| device.serial_number == serial_number);
+        let (address, mac) = location(scene.plan, place.unwrap_or_default());
+        let of_plan =
+            (plan.addresses.iter().map(ToString::to_string), plan.macs.iter().map(ToString::to_string));
+        held(of_plan.0.eq([address]) && of_plan.1.eq([mac]), || {
+            format!("the plan of {serial_number} is for {:?}", plan.addresses)
+        })?;
+    }
+    Ok(())
+}
+
+/// Who is retired has no plan, and is nowhere.
+pub async fn retired_has_no_plan(scene: &mut Scene) -> Result<(), String> {
+    let device = json!({"device": scene.devices[scene.plan.retired()]});
+    match scene.operator.call("access plan", device.clone()).await {
+        Err(Failure::Refused(no)) if no.code() == "no-plan" => {}
+        Err(other) => return Err(said(other)),
+        Ok(plan) => return Err(format!("a plan is enforced still: {}", plan["digest"])),
+    }
+    let shown = ask(scene, "access show", device).await?;
+    let nothing = shown["enforcement"] == "none" && shown["addresses"] == json!([]);
+    held(nothing, || format!("something is left: {shown}"))
+}
+
+/// The retired device has its plan again: the guarded one's.
+pub async fn leave_the_rules(scene: &mut Scene) -> Result<(), Failure> {
+    if guarded(scene).await?.is_none() {
+        return Err(usage("for a retired device to have another's plan, two devices are needed"));
+    }
+    let (retired, guarded) = (subject(scene, scene.plan.retired()), subject(scene, scene.plan.guarded()));
+    at_rest(scene, |database| {
+        write(database, &mut |tx| {
+            let ((old, version), (other, _)) = (load::<Access>(tx, &retired)?, load::<Access>(tx, &guarded)?);
+            let new = State { active: other.active, ..old.clone() };
+            save::<Access>(tx, &retired, &old, &new, version)
+        })
+    })
+    .await
 }

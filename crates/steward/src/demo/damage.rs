@@ -1,5 +1,7 @@
 //! How each invariant is made false: real damage to the operator's folder, or a request that should not
 //! have been sent. A hub whose database is damaged is ended first and started again on the damage.
+use super::factory::HARDWARE;
+use super::hubs::HubProcess;
 use super::invariants::{VIEWER, add_viewer};
 use super::scene::Scene;
 use super::story::{WHY_RETIRED, expectation};
@@ -19,10 +21,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use store::Place;
 
-/// One byte of an entry is changed in the file.
+/// One byte of an entry is changed in the file of each hub.
 pub async fn change_an_entry(scene: &mut Scene) -> Result<(), Failure> {
     let changed = WHY_RETIRED.replace("ended", "ENDED");
-    at_rest(scene, |database| patch(database, WHY_RETIRED, &changed, |_| true)).await
+    at_rest(scene, |database| patch(database, WHY_RETIRED, &changed, |_| true)).await?;
+    hub_at_rest(&mut scene.manufacturer, |database| patch(database, "product add", "product adD", |_| true))
+        .await
 }
 
 /// The action of an entry is changed in the file, so that nothing tells of it any more.
@@ -46,7 +50,7 @@ pub async fn give_a_name_twice(scene: &mut Scene) -> Result<(), Failure> {
     at_rest(scene, |database| patch(database, &second.name, &first.name, |before| before != b'"')).await
 }
 
-/// A row is changed without an entry in the journal.
+/// A row of each hub is changed without an entry in the journal.
 pub async fn change_a_row(scene: &mut Scene) -> Result<(), Failure> {
     let subject = subject(scene, 0);
     at_rest(scene, |database| {
@@ -56,7 +60,11 @@ pub async fn change_a_row(scene: &mut Scene) -> Result<(), Failure> {
             save::<Device>(tx, &subject, &old, &new, version)
         })
     })
-    .await
+    .await?;
+    // Within JSON it is of the journal; there it stays as it was.
+    let other = format!("{}8", &HARDWARE[..HARDWARE.len() - 1]);
+    let row = |before| before != b'"';
+    hub_at_rest(&mut scene.manufacturer, |database| patch(database, HARDWARE, &other, row)).await
 }
 
 /// A count is kept that no device stands for.
@@ -84,7 +92,10 @@ pub async fn forge_an_entry(scene: &mut Scene) -> Result<(), Failure> {
     };
     let subject = subject(scene, forged);
     let detail = serde_json::to_string(&event).map_err(failed)?;
-    at_rest(scene, |database| write(database, &mut |tx| append(tx, &subject, &detail))).await
+    at_rest(scene, |database| {
+        write(database, &mut |tx| append::<Device>(tx, &subject, "device retire", &detail))
+    })
+    .await
 }
 
 /// A repeated request comes without its key, and so for another device.
@@ -131,9 +142,17 @@ pub async fn at_rest(
     scene: &mut Scene,
     damage: impl FnOnce(PathBuf) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    scene.operator.end().await?;
-    damage(hub::folder::database_path(&scene.operator.folder))?;
-    scene.operator.start_again().await
+    hub_at_rest(&mut scene.operator, damage).await
+}
+
+/// Ends a hub, damages its database, and starts it again.
+async fn hub_at_rest(
+    hub: &mut HubProcess,
+    damage: impl FnOnce(PathBuf) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    hub.end().await?;
+    damage(hub::folder::database_path(&hub.folder))?;
+    hub.start_again().await
 }
 
 /// Puts `new` in the place of every `old` in the file for which the byte before it is `meant`.
@@ -188,18 +207,18 @@ pub fn save<R: Room>(
 }
 
 /// Appends an entry as a writer would, without its row.
-fn append(tx: &mut dyn Tx, subject: &Subject, detail: &str) -> Result<(), Fault> {
-    let (_, version) = load::<Device>(tx, subject)?;
+pub fn append<R: Room>(tx: &mut dyn Tx, subject: &Subject, action: &str, detail: &str) -> Result<(), Fault> {
+    let (_, version) = load::<R>(tx, subject)?;
     let old = lane_list(tx)?.pop().ok_or_else(|| Fault::corrupt("no lane"))?;
     let entry = Entry {
         actor: "admin".into(),
-        room: Device::NAME.into(),
+        room: R::NAME.into(),
         subject: subject.clone(),
         version: version + 1,
         detail: detail.into(),
     };
     let mut new = old;
-    let link = new.append(Millis(io::clock::now_millis()), "device retire", entry);
+    let link = new.append(Millis(io::clock::now_millis()), action, entry);
     journal_add(tx, &[link])?;
     lane_advance(tx, &old, &new)
 }

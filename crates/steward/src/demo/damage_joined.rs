@@ -1,6 +1,7 @@
 //! How each invariant of `joined.rs` is made false: a device's folder is damaged, or a row of joining.
 use super::damage::{at_rest, load, save, subject, write};
 use super::device::{DeviceFolder, certificate, fingerprint};
+use super::joined::Visitor;
 use super::retirement::stolen;
 use super::scene::Scene;
 use crate::failure::{Failure, failed, usage};
@@ -12,9 +13,9 @@ use io::FileKey;
 use io::files::remove_durably;
 use std::path::Path;
 
-/// The place of a device that is at work, and its folder.
+/// The place of a device that is at work, and its folder: the last one, so that none is looked at in vain.
 fn at_work(scene: &Scene) -> Result<(usize, DeviceFolder), Failure> {
-    let place = (0..scene.devices.len()).find(|place| *place != scene.plan.retired());
+    let place = (0..scene.devices.len()).rfind(|place| *place != scene.plan.retired());
     let place = place.ok_or_else(|| usage("for a device to be at work, two devices are needed"))?;
     Ok((place, scene.device_folder(&scene.plan.list()[place])?))
 }
@@ -58,10 +59,10 @@ pub async fn exchange_the_idevid(scene: &mut Scene) -> Result<(), Failure> {
     folder.put_idevid(&other)
 }
 
-/// The certificate of the retired device stands on the list of good ones again.
+/// The certificate of the retired device stands on the list of good ones again, and who comes with it stays.
 pub async fn revive_an_ldevid(scene: &mut Scene) -> Result<(), Failure> {
     let place = scene.plan.retired();
-    let (ldevid, _) = stolen(scene)?;
+    let (ldevid, identity) = stolen(scene)?;
     let subject = subject(scene, place);
     let good = Ldevid {
         key: fingerprint(ldevid.public_key()),
@@ -77,5 +78,7 @@ pub async fn revive_an_ldevid(scene: &mut Scene) -> Result<(), Failure> {
             save::<Onboarding>(tx, &subject, &old, &new, version)
         })
     })
-    .await
+    .await?;
+    scene.visitor = Some(Visitor::open(scene, &identity).await?);
+    Ok(())
 }

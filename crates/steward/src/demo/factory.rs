@@ -24,7 +24,7 @@ use wire::{Certificate, PublicKey, csr, est};
 /// What is made: the label under which devices are born.
 pub const PRODUCT: &str = "lamp-7";
 /// The kind of its hardware, under the arc for examples (RFC 5612).
-const HARDWARE: &str = "1.3.6.1.4.1.32473.7";
+pub const HARDWARE: &str = "1.3.6.1.4.1.32473.7";
 /// The account of the factory's line.
 const LINE: &str = "line-1";
 /// When its description was written: 2026-11-22.

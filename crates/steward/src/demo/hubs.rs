@@ -1,8 +1,8 @@
 //! A hub as a child process: started, waited for, asked, ended by its handle.
 use crate::failure::{Failure, failed, usage};
 use crate::limits::{
-    DEMO_END_SECONDS_MAX, DEMO_FILE_BYTES_MAX, DEMO_LOG_BYTES_MAX, DEMO_START_SECONDS_MAX,
-    DEMO_START_TRIES_MAX,
+    ALL_PAGE_ITEMS_MAX, DEMO_END_SECONDS_MAX, DEMO_FILE_BYTES_MAX, DEMO_LOG_BYTES_MAX,
+    DEMO_START_SECONDS_MAX, DEMO_START_TRIES_MAX,
 };
 use crate::remote::Remote;
 use crate::serve::ANNOUNCEMENT;
@@ -185,6 +185,25 @@ impl HubProcess {
         match self.call(name, arguments).await {
             Err(Failure::Refused(problem)) if problem.code() == done => Ok(()),
             answer => answer.map(drop),
+        }
+    }
+
+    /// The whole list of `operation`, page by page.
+    ///
+    /// # Errors
+    /// [`Failure`], as the hub says it.
+    pub async fn all(&mut self, operation: &str) -> Result<Vec<Json>, Failure> {
+        let (mut items, mut arguments) = (Vec::new(), json!({"limit": ALL_PAGE_ITEMS_MAX}));
+        loop {
+            let mut page = self.call(operation, arguments.clone()).await?;
+            if let Json::Array(more) = page["items"].take() {
+                items.extend(more);
+            }
+            match page["next"].take() {
+                Json::Null => return Ok(items),
+                next if next == arguments["after"] => return Err(failed("a page that leads to itself")),
+                next => arguments["after"] = next,
+            }
         }
     }
 

@@ -134,6 +134,16 @@ pub const INVARIANTS: &[Invariant] = &[
         damage: |s| Box::pin(upgrade::change_a_byte(s)),
     },
     Invariant {
+        name: "flawed-fell-back",
+        check: |s| Box::pin(upgrade::flawed_fell_back(s)),
+        damage: |s| Box::pin(upgrade::change_the_way_back(s)),
+    },
+    Invariant {
+        name: "third-wave-spared",
+        check: |s| Box::pin(upgrade::third_wave_spared(s)),
+        damage: |s| Box::pin(upgrade::offer_to_the_third_wave(s)),
+    },
+    Invariant {
         name: "older-is-refused",
         check: |s| Box::pin(refused::older_is_refused(s)),
         damage: |s| Box::pin(refused::believe_the_older(s)),
@@ -151,7 +161,7 @@ pub const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "described-makes-no-finding",
         check: |s| Box::pin(response::described_makes_no_finding(s)),
-        damage: |s| Box::pin(access::forget_who_answers(s)),
+        damage: |s| Box::pin(access::mislead_the_hub(s)),
     },
     Invariant {
         name: "mended-is-whole",
@@ -167,6 +177,16 @@ pub const INVARIANTS: &[Invariant] = &[
         name: "posts-held-once",
         check: |s| Box::pin(response::posts_held_once(s)),
         damage: |s| Box::pin(response::leave_the_post(s)),
+    },
+    Invariant {
+        name: "ended-support-is-seen",
+        check: |s| Box::pin(retirement::ended_support_is_seen(s)),
+        damage: |s| Box::pin(retirement::forget_the_end_of_support(s)),
+    },
+    Invariant {
+        name: "retired-has-no-plan",
+        check: |s| Box::pin(access::retired_has_no_plan(s)),
+        damage: |s| Box::pin(access::leave_the_rules(s)),
     },
     Invariant {
         name: "retired-get-no-byte",
@@ -210,15 +230,27 @@ pub async fn ask(scene: &mut Scene, operation: &str, arguments: Json) -> Result<
     scene.operator.call(operation, arguments).await.map_err(said)
 }
 
-/// The journal's chain, and the signed checkpoints on it.
-async fn journal_verifies(scene: &mut Scene) -> Result<(), String> {
-    let verified = ask(scene, "audit verify", json!({})).await?;
-    held(verified["signatures_judged"] == true, || "no signature could be judged".into())
+/// Asks both hubs, and says of both what does not hold there.
+async fn at_both(scene: &mut Scene, operation: &str, good: fn(&Json) -> bool) -> Result<(), String> {
+    let mut broken = Vec::new();
+    for (whose, hub) in [("operator", &mut scene.operator), ("manufacturer", &mut scene.manufacturer)] {
+        match hub.call(operation, json!({})).await.map_err(said) {
+            Ok(answer) if good(&answer) => {}
+            Ok(other) => broken.push(format!("the {whose}'s hub: {other}")),
+            Err(why) => broken.push(format!("the {whose}'s hub: {why}")),
+        }
+    }
+    held(broken.is_empty(), || broken.join("; "))
 }
 
-/// Every row is what its journal folds to.
+/// The chain of each journal, and the signed checkpoints on it.
+async fn journal_verifies(scene: &mut Scene) -> Result<(), String> {
+    at_both(scene, "audit verify", |verified| verified["signatures_judged"] == true).await
+}
+
+/// Every row of a hub is what its journal folds to.
 async fn rows_equal_journal(scene: &mut Scene) -> Result<(), String> {
-    ask(scene, "audit check", json!({})).await.map(drop)
+    at_both(scene, "audit check", |_| true).await
 }
 
 fn count<'a>(stages: impl Iterator<Item = &'a str>) -> BTreeMap<String, i64> {

@@ -2,16 +2,19 @@
 use super::device::fingerprint;
 use super::factory::Line;
 use super::invariants::{ask, held, said};
-use super::plan::Planned;
 use super::retirement::stolen;
 use super::scene::{AtWork, Scene};
+use crate::failure::{Failure, failed};
 use crate::limits::CALL_SECONDS_MAX;
 use io::FileKey;
 use io::http::client::{ClientError, Connection, Dialer, Failure as Broken, Request};
 use io::http::url::Url;
 use io::tls::Identity;
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use wire::{Certificate, PublicKey, est};
 
@@ -81,50 +84,96 @@ async fn introductions(scene: &mut Scene) -> Result<BTreeMap<String, String>, St
     Ok(shown)
 }
 
-/// The first device that was not wiped.
-fn still_born(scene: &Scene) -> Option<Planned> {
-    let retired = scene.plan.retired();
-    let kept = scene.plan.list().into_iter().enumerate().filter(|(place, _)| *place != retired);
-    kept.map(|(_, device)| device).next()
-}
-
-/// The factory, asked again for the same key, gives the IDevID that the device has.
+/// As many were born as there are, and the factory, asked again for a device's key, gives the IDevID that it has.
 pub async fn births_happen_once(scene: &mut Scene) -> Result<(), String> {
-    // Who was wiped has no key to ask with.
-    let Some(device) = still_born(scene) else { return Ok(()) };
-    let folder = scene.device_folder(&device).map_err(said)?;
+    let born = scene.manufacturer.all("birth list").await.map_err(said)?.len();
+    held(born == scene.plan.devices as usize, || format!("{born} were born"))?;
     let mut line = Line::open(&mut scene.manufacturer).await.map_err(said)?;
-    let again = line.bear(&folder, &device).await;
+    let again = bear_again(scene, &mut line).await;
     line.close(&mut scene.manufacturer).await.map_err(said)?;
-    let has = folder.idevid().map_err(said)?;
-    held(has == Some(again.map_err(said)?), || format!("{} got another IDevID", device.serial_number))
+    again
 }
 
-/// A retired device's certificate opens a connection and gets no byte; one at work is answered.
+async fn bear_again(scene: &Scene, line: &mut Line) -> Result<(), String> {
+    for device in scene.plan.list() {
+        let folder = scene.device_folder(&device).map_err(said)?;
+        // Who was wiped has no key to ask with.
+        if folder.was_told_to_wipe() {
+            continue;
+        }
+        let again = line.bear(&folder, &device).await.map_err(said)?;
+        let has = folder.idevid().map_err(said)?;
+        held(has == Some(again), || format!("{} got another IDevID", device.serial_number))?;
+    }
+    Ok(())
+}
+
+/// A retired device's certificate gets no byte, however it comes; one at work is answered.
 pub async fn retired_get_no_byte(scene: &mut Scene) -> Result<(), String> {
     for AtWork { serial_number, folder, .. } in scene.at_work().await.map_err(said)?.into_iter().take(1) {
         let (_, identity) = folder.ldevid().map_err(said)?;
-        let answer = ask_as(scene, &identity).await?;
+        let answer = Door::of(scene, &identity).map_err(said)?.ask().await;
         held(answer.is_ok(), || format!("{serial_number} is at work and is not answered"))?;
     }
-    let retired = scene.plan.list().swap_remove(scene.plan.retired());
     let (_, identity) = stolen(scene).map_err(said)?;
-    match ask_as(scene, &identity).await?.map_err(|why| (why.to_string(), why.failure)) {
-        Err((_, Broken::Closed(_) | Broken::RefusedByServer(_))) => Ok(()),
-        Err((other, _)) => Err(other),
-        Ok(()) => Err(format!("{} is retired and was answered", retired.serial_number)),
+    let mut answers = vec![("a new connection", Door::of(scene, &identity).map_err(said)?.ask().await)];
+    // In a story that was played again after the retirement nobody came before it.
+    if let Some(Visitor { door, open }) = &mut scene.visitor {
+        answers.push(("an open connection", open.send(&door.request).await.map(drop)));
+        answers.push(("a connection that would resume", door.ask().await));
+    }
+    let mut wrong = Vec::new();
+    for (way, answer) in answers {
+        match answer.map_err(|why| (why.to_string(), why.failure)) {
+            Err((_, Broken::Closed(_) | Broken::RefusedByServer(_))) => {}
+            Err((other, _)) => wrong.push(format!("{way}: {other}")),
+            Ok(()) => wrong.push(format!("{way} was answered")),
+        }
+    }
+    held(wrong.is_empty(), || wrong.join("; "))
+}
+
+/// The operator's listener for devices, for who comes with one identity. It keeps what a server gives to be
+/// resumed by.
+struct Door {
+    dialer: Dialer,
+    request: Request,
+}
+
+impl Door {
+    fn of(scene: &Scene, identity: &Identity) -> Result<Self, Failure> {
+        let anchors = scene.operator.target()?.anchors;
+        let tls = io::tls::client::anchored(&anchors, Some(identity)).map_err(failed)?;
+        let mut tls = ClientConfig::clone(&tls);
+        tls.resumption = Resumption::in_memory_sessions(1);
+        let url =
+            Url::parse(&scene.operator.ready.devices).and_then(|url| url.with_target(est::CSR_ATTRS_PATH));
+        let request = Request::get(url.map_err(failed)?).within(Duration::from_secs(CALL_SECONDS_MAX));
+        Ok(Door { dialer: Dialer::new(Arc::new(tls)), request })
+    }
+
+    /// Asks over a new connection, and says whether there was an answer.
+    async fn ask(&self) -> Result<(), ClientError> {
+        let mut connection = Connection::open(&self.dialer, &self.request.url).await?;
+        connection.send(&self.request).await.map(drop)
     }
 }
 
-/// Asks the operator's devices' listener over a new connection, and says whether there was an answer.
-async fn ask_as(scene: &Scene, identity: &Identity) -> Result<Result<(), ClientError>, String> {
-    let target = scene.operator.target().map_err(said)?;
-    let tls = io::tls::client::anchored(&target.anchors, Some(identity)).map_err(|why| why.to_string())?;
-    let url = Url::parse(&scene.operator.ready.devices).and_then(|url| url.with_target(est::CSR_ATTRS_PATH));
-    let url = url.map_err(|why| why.to_string())?;
-    let request = Request::get(url.clone()).within(Duration::from_secs(CALL_SECONDS_MAX));
-    Ok(match Connection::open(&Dialer::new(tls), &url).await {
-        Ok(mut connection) => connection.send(&request).await.map(drop),
-        Err(why) => Err(why),
-    })
+/// Who was answered over a connection and keeps it open.
+pub struct Visitor {
+    door: Door,
+    open: Connection,
+}
+
+impl Visitor {
+    /// Comes with `identity`, and is answered.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when it is not.
+    pub async fn open(scene: &Scene, identity: &Identity) -> Result<Self, Failure> {
+        let door = Door::of(scene, identity)?;
+        let mut open = Connection::open(&door.dialer, &door.request.url).await.map_err(failed)?;
+        open.send(&door.request).await.map_err(failed)?;
+        Ok(Visitor { door, open })
+    }
 }

@@ -109,6 +109,7 @@ impl DemoWords {
         else {
             return Ok(None);
         };
+        curtain.names_chapters = true;
         let at: KillAt = at.parse().map_err(usage)?;
         let words = ["--kill-at".to_owned(), at.to_string()];
         match who {
@@ -132,8 +133,8 @@ pub fn run(words: &DemoWords) -> Result<(), Failure> {
         Some(data) => std::path::absolute(data).map_err(usage)?,
         None => std::env::temp_dir().join(format!("steward-demo-{}", crate::call::random_key())),
     };
-    io::files::create_private_dir(&folder).map_err(failed)?;
     plan::check_folder(&folder)?;
+    io::files::create_private_dir(&folder).map_err(failed)?;
     let plan = Plan::of_folder(&folder, words.devices, words.seed, Plan::new(DEVICES, SEED))?;
     let pace = words.pace.unwrap_or(if words.headless { 0 } else { PACE_MILLIS });
     let mut curtain = Curtain::new(folder.clone(), plan, Duration::from_millis(pace), words.json);

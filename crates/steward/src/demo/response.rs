@@ -1,21 +1,23 @@
 //! Quarantine and remediation: one device sends what its description does not allow, is held and mended; one
 //! is broken for good, is given up in time, and a spare takes its post.
-use super::access::{OTHER, recorded};
+use super::access::{DESCRIBED, recorded};
 use super::configuration::{BY_HAND, until};
-use super::damage::{at_rest, patch};
+use super::damage::{append, at_rest, patch, subject, write};
 use super::invariants::{ask, held, said};
 use super::scene::{Scene, word};
 use super::upgrade;
 use crate::failure::{Failure, failed, usage};
 use crate::limits::DEMO_RESPONSE_SECONDS_MAX;
+use fleet::remediation::Remediation;
 use serde_json::{Value as Json, json};
 
 /// How a device is mended that was changed by somebody.
 const RESTORE: &str = "restart:2:60,re-install:2:60,re-apply-configuration:3:60,give-up";
 /// How it is tried to mend one that is broken for good: two short tries.
 const IN_VAIN: &str = "re-apply-configuration:2:1,give-up";
-/// A packet that its description allows, and one that it does not.
-const DESCRIBED: &str = "a question for a name";
+/// So many tries are these.
+const TRIES: usize = 2;
+/// A packet that no description allows.
 const OUTSIDE: &str = "a connection to a stranger";
 
 async fn stage(scene: &mut Scene, device: &str) -> Result<String, Failure> {
@@ -66,7 +68,6 @@ pub async fn outside(scene: &mut Scene) -> Result<(), Failure> {
         return Ok(());
     }
     if stands == "operational" {
-        locate(scene, &id).await?;
         let folder = scene.device_folder(&scene.plan.list()[place])?;
         let described = observe(scene, &id, DESCRIBED).await?;
         scene.tell(format!("  {DESCRIBED}: {}, no finding", word(&described["by"])))?;
@@ -108,20 +109,10 @@ fn is_narrow(plan: &Json) -> bool {
     plan["plan"].as_str().is_some_and(|text| text.contains(r#""level":""#))
 }
 
-/// The device has an address of its own, and its plan knows it.
-async fn locate(scene: &mut Scene, device: &str) -> Result<(), Failure> {
-    if scene.plan.wounded() == scene.plan.guarded() {
-        return Ok(());
-    }
-    let (address, mac) = OTHER;
-    let location = json!({"device": device, "addresses": address, "macs": mac});
-    scene.operator.call("access locate", location).await?;
-    comes(scene, "access plan", device, |plan| plan["plan"].as_str().is_some_and(|it| it.contains(mac))).await
-}
-
 /// A packet of a device.
 fn packet_of(scene: &Scene, device: &str, what: &str) -> Result<Json, Failure> {
-    let packet = recorded(what, device != scene.devices[scene.plan.guarded()])?;
+    let place = scene.devices.iter().position(|id| id == device).unwrap_or_default();
+    let packet = recorded(what, scene.plan, place)?;
     Ok(json!({"device": device, "packet": packet}))
 }
 
@@ -213,8 +204,6 @@ pub async fn described_makes_no_finding(scene: &mut Scene) -> Result<(), String>
     if stage(scene, &id).await.map_err(said)? == "retired" {
         return Ok(());
     }
-    let verdict = judge(scene, &id, DESCRIBED).await.map_err(said)?;
-    held(verdict["action"] == "accept", || format!("{DESCRIBED} is dropped by {}", verdict["by"]))?;
     let seen = observe(scene, &id, DESCRIBED).await.map_err(said)?;
     held(seen["outside"] == false && seen["finding"].is_null(), || {
         format!("{DESCRIBED} is a finding: {seen}")
@@ -258,11 +247,35 @@ pub async fn given_up_once(scene: &mut Scene) -> Result<(), String> {
         events.iter().filter(|(_, event)| event["event"] == "given-up").map(|(id, _)| id.as_str()).collect();
     let expect: Vec<String> =
         scene.plan.broken_and_spare().map(|(broken, _)| scene.devices[broken].clone()).into_iter().collect();
-    held(given_up == expect, || format!("given up: {given_up:?}, not {expect:?}"))
+    let mut wrong = Vec::new();
+    if given_up != expect {
+        wrong.push(format!("given up: {given_up:?}, not {expect:?}"));
+    }
+    for broken in &expect {
+        let of_it = events.iter().filter(|(id, _)| id == broken).map(|(_, event)| word(&event["event"]));
+        // It may have been begun anew in a story that was broken off.
+        let tries = of_it.fold(0, |tries, event| match event {
+            "begun" => 0,
+            "tried" => tries + 1,
+            _ => tries,
+        });
+        if tries != TRIES {
+            wrong.push(format!("{broken} was tried {tries} times, not {TRIES}"));
+        }
+    }
+    held(wrong.is_empty(), || wrong.join("; "))
 }
 
-/// A device is given up that is not broken.
+/// A device is given up that is not broken, and the journal tells of one try more of the one that is.
 pub async fn give_up_another(scene: &mut Scene) -> Result<(), Failure> {
+    if let Some((broken, _)) = scene.plan.broken_and_spare() {
+        let broken = subject(scene, broken);
+        let more = r#"{"event":"tried","place":0,"attempt":3,"action":"re-apply-configuration","at":1,"deadline":2}"#;
+        at_rest(scene, |database| {
+            write(database, &mut |tx| append::<Remediation>(tx, &broken, "remediation expire", more))
+        })
+        .await?;
+    }
     for device in scene.all("device list").await? {
         if device["stage"] == "operational" {
             let arguments = json!({"device": device["device"], "playbook": "give-up"});

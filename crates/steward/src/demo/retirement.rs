@@ -2,6 +2,7 @@
 //! demo's folder, below `end-of-life/`.
 use super::device::certificate;
 use super::invariants::{ask, held, said};
+use super::joined::Visitor;
 use super::scene::{Scene, word};
 use super::story::{MAKER, WHY_RETIRED};
 use crate::failure::{Failure, failed};
@@ -72,6 +73,19 @@ pub async fn end_a_life(scene: &mut Scene, device: String) -> Result<(), Failure
     steal(scene)?;
     let set = json!({"maker": MAKER, "until": SUPPORTED_UNTIL});
     scene.operator.call("support set", set).await?;
+    let shown = scene.operator.call("device show", json!({"device": device})).await?;
+    if !is_unsupported(&shown) {
+        return Err(failed(format!("the end of support is not seen: {shown}")));
+    }
+    scene.tell(format!(
+        "  {} is unsupported: its maker's support ended {SUPPORTED_UNTIL}.",
+        word(&shown["name"])
+    ))?;
+    // A thief comes with the copy, and stays.
+    if shown["stage"] != "retired" {
+        let (_, identity) = stolen(scene)?;
+        scene.visitor = Some(Visitor::open(scene, &identity).await?);
+    }
     let key = scene.key("decommission");
     let begin = json!({"device": device, "why": WHY_RETIRED});
     scene.operator.call_once("retirement begin", begin, &key).await?;
@@ -82,6 +96,28 @@ pub async fn end_a_life(scene: &mut Scene, device: String) -> Result<(), Failure
     let archived = scene.until("retirement show", device_is, within, is_certified).await?;
     scene.step(format!("It wiped its {}, and said so last.", words(&archived["wiped"]))).await?;
     export(scene, &device).await
+}
+
+fn is_unsupported(shown: &Json) -> bool {
+    shown["conditions"].as_array().is_some_and(|all| all.contains(&json!("unsupported")))
+}
+
+/// The support calendar says that the maker's support has ended, and every device shows it.
+pub async fn ended_support_is_seen(scene: &mut Scene) -> Result<(), String> {
+    let listed = ask(scene, "support list", json!({})).await?;
+    let of_maker = |one: &&Json| one["maker"] == MAKER && one["product"] == "";
+    let entry = listed["items"].as_array().into_iter().flatten().find(of_maker);
+    held(entry.is_some_and(|one| one["has_ended"] == true), || format!("the calendar says: {listed}"))?;
+    for device in scene.devices.clone() {
+        let shown = ask(scene, "device show", json!({"device": device})).await?;
+        held(is_unsupported(&shown), || format!("{} is not shown as unsupported", shown["name"]))?;
+    }
+    Ok(())
+}
+
+/// The calendar's entry is taken out.
+pub async fn forget_the_end_of_support(scene: &mut Scene) -> Result<(), Failure> {
+    scene.operator.call("support clear", json!({"maker": MAKER})).await.map(drop)
 }
 
 fn words(list: &Json) -> String {
@@ -130,7 +166,10 @@ pub async fn wiped_holds_nothing(scene: &mut Scene) -> Result<(), String> {
 }
 
 /// The processes that work in `folder` or below, removed or not, as the kernel tells it.
-fn processes_in(folder: &Path) -> std::io::Result<Vec<String>> {
+///
+/// # Errors
+/// The kernel cannot be asked.
+pub fn processes_in(folder: &Path) -> std::io::Result<Vec<String>> {
     let is_id = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")? {

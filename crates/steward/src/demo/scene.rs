@@ -1,11 +1,11 @@
 //! What the story, the damage and the invariants work on.
 use super::device::{DeviceFolder, certificate};
 use super::hubs::{HubProcess, Start, row};
+use super::joined::Visitor;
 use super::plan::{Plan, Planned};
 use super::site::Site;
 use crate::failure::{Failure, failed};
 use crate::kill::KillAt;
-use crate::limits::ALL_PAGE_ITEMS_MAX;
 use crate::print::{aside, line_if_read};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -19,6 +19,9 @@ const LOOK_MILLIS: u64 = 5;
 /// Between two looks at something that takes its time.
 const WAIT_MILLIS: u64 = 50;
 
+/// Before the name of a chapter, in a story that is to be killed: `xtask/src/kills.rs` looks for it.
+const CHAPTER: &str = "chapter: ";
+
 /// A write that a hub answered: the operation, and the id of the device.
 pub type Written = (&'static str, String);
 
@@ -30,6 +33,8 @@ pub struct Curtain {
     aside: bool,
     /// Whether plans are enforced by this machine's kernel.
     pub enforces: bool,
+    /// Whether chapters are told by their names too.
+    pub names_chapters: bool,
     /// Words for the `steward serve` of the operator's hub.
     pub operator: Vec<String>,
     /// Words for the `steward serve` of the manufacturer's hub.
@@ -86,6 +91,9 @@ pub struct Scene {
     pub access: Json,
     /// Whether plans are enforced by this machine's kernel.
     pub enforces: bool,
+    /// Who came in the retired device's name before it was retired, and is still there.
+    pub visitor: Option<Visitor>,
+    names_chapters: bool,
     folder: PathBuf,
     pace: Duration,
     aside: bool,
@@ -95,7 +103,8 @@ impl Curtain {
     /// A scene in `folder`. `aside` says that standard output is for the summary alone.
     pub fn new(folder: PathBuf, plan: Plan, pace: Duration, aside: bool) -> Self {
         let (operator, manufacturer) = (Vec::new(), Vec::new());
-        Curtain { folder, plan, pace, aside, enforces: false, operator, manufacturer }
+        let (enforces, names_chapters) = (false, false);
+        Curtain { folder, plan, pace, aside, enforces, names_chapters, operator, manufacturer }
     }
 
     /// Starts both hubs.
@@ -103,7 +112,8 @@ impl Curtain {
     /// # Errors
     /// [`Failure::Failed`] when one does not start.
     pub async fn open(self) -> Result<Scene, Failure> {
-        let Curtain { folder, plan, pace, aside, enforces, mut operator, manufacturer } = self;
+        let Curtain { folder, plan, pace, aside, enforces, names_chapters, mut operator, manufacturer } =
+            self;
         operator.push("--fetch-loopback".into());
         let start = |name: &str, words| HubProcess::start(Start { folder: folder.join(name), words });
         let (manufacturer, operator) =
@@ -122,6 +132,8 @@ impl Curtain {
             upgraded: 0,
             rollout_stopped: false,
             enforces,
+            visitor: None,
+            names_chapters,
             folder,
             pace,
             aside,
@@ -163,6 +175,9 @@ impl Scene {
         let operator = self.operator.journal_head().await?;
         let manufacturer = self.manufacturer.journal_head().await?;
         self.chapters.push(Chapter { name, operator, manufacturer });
+        if self.names_chapters {
+            aside(&format!("{CHAPTER}{name}"));
+        }
         self.step(text).await
     }
 
@@ -274,18 +289,7 @@ impl Scene {
     /// # Errors
     /// [`Failure`], as the hub says it.
     pub async fn all(&mut self, operation: &str) -> Result<Vec<Json>, Failure> {
-        let (mut items, mut arguments) = (Vec::new(), json!({"limit": ALL_PAGE_ITEMS_MAX}));
-        loop {
-            let mut page = self.operator.call(operation, arguments.clone()).await?;
-            if let Json::Array(more) = page["items"].take() {
-                items.extend(more);
-            }
-            match page["next"].take() {
-                Json::Null => return Ok(items),
-                next if next == arguments["after"] => return Err(failed("a page that leads to itself")),
-                next => arguments["after"] = next,
-            }
-        }
+        self.operator.all(operation).await
     }
 
     /// The operator's whole journal, oldest entry first.

@@ -1,7 +1,9 @@
 //! The site: every device runs its agent, in this process; a rule admits who asks, and a person who was sent
 //! back before.
+use super::access;
 use super::plan::Planned;
-use super::scene::Scene;
+use super::scene::{Scene, word};
+use super::story::MAKER;
 use super::upgrade::device;
 use crate::failure::{Failure, failed};
 use crate::limits::{ALL_PAGE_ITEMS_MAX, DEMO_ONBOARDING_SECONDS_MAX};
@@ -142,11 +144,54 @@ pub async fn switch_on(scene: &mut Scene, planned: &[Planned]) -> Result<(), Fai
     Ok(())
 }
 
-/// Waits until every device is at work or retired. Who was sent back before is admitted by a person.
+/// Waits until every device has asked to join, says where it is, and waits until its plan knows that: before
+/// anybody is admitted.
+///
+/// # Errors
+/// [`Failure::Failed`] when that takes too long or a device gave up; else as the hub says it.
+pub async fn locate_all(scene: &mut Scene, planned: &[Planned]) -> Result<(), Failure> {
+    for (place, device) in planned.iter().enumerate() {
+        let Some(id) = asking(scene, device).await? else { continue };
+        let (address, mac) = access::location(scene.plan, place);
+        let location = json!({"device": id, "addresses": address, "macs": mac});
+        scene.operator.call("access locate", location).await?;
+        scene.written.push(("access locate", id.clone()));
+        // It is judged by the plan that is proposed: none is active yet.
+        let packet = json!({"device": id, "packet": access::recorded(access::DESCRIBED, scene.plan, place)?});
+        let knows_it = |verdict: &Json| verdict["action"] == "accept";
+        scene.until("access judge", packet, DEMO_ONBOARDING_SECONDS_MAX, knows_it).await?;
+    }
+    Ok(())
+}
+
+/// The id of a device that asks to join, once it does; nothing if it was admitted in a story that is played again.
+async fn asking(scene: &mut Scene, device: &Planned) -> Result<Option<String>, Failure> {
+    let end = Instant::now() + Duration::from_secs(DEMO_ONBOARDING_SECONDS_MAX);
+    loop {
+        let listed = scene.all("device list").await?;
+        let found = listed.iter().find(|one| one["serial_number"] == device.serial_number.as_str());
+        match found.map(|one| (word(&one["stage"]), word(&one["device"]))) {
+            Some(("discovered", id)) => return Ok(Some(id.to_owned())),
+            None | Some(("expected", _)) => {}
+            Some(_) => return Ok(None),
+        }
+        scene.site.check()?;
+        scene.check()?;
+        if Instant::now() > end {
+            let why = format!("{} did not ask within {DEMO_ONBOARDING_SECONDS_MAX} s", device.name);
+            return Err(failed(why));
+        }
+        sleep(Duration::from_millis(LOOK_MILLIS)).await;
+    }
+}
+
+/// Admits by rule who asks and is described, and waits until every device is at work or retired. Who was sent
+/// back before is admitted by a person.
 ///
 /// # Errors
 /// [`Failure::Failed`] when that takes too long or a device gave up; else as the hub says it.
 pub async fn admit_all(scene: &mut Scene) -> Result<(), Failure> {
+    scene.operator.call("anchor admit-by", json!({"anchor": MAKER, "admission": "automatic"})).await?;
     let end = Instant::now() + Duration::from_secs(DEMO_ONBOARDING_SECONDS_MAX);
     while !is_done(scene).await? {
         scene.site.check()?;

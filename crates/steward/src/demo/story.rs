@@ -56,13 +56,18 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     upgrade::lay_all(scene).await?;
     scene.chapter("discovery", format!("The operator trusts their maker, {MAKER}.")).await?;
     trust(scene).await?;
+    access::register_hosts(scene).await?;
     announce(scene, &planned).await?;
+    scene
+        .step("All of them are switched on, and wait. Their site says where each of them is.".into())
+        .await?;
+    site::switch_on(scene, &planned).await?;
+    site::locate_all(scene, &planned).await?;
     let text = format!(
-        "All of them are switched on. A rule for {MAKER} admits who asks, once its description is verified; who \
-         was sent back is admitted by a person."
+        "A rule for {MAKER} admits who asks, once its description is verified; who was sent back is admitted by \
+         a person."
     );
     scene.chapter("onboarding", text).await?;
-    site::switch_on(scene, &planned).await?;
     site::admit_all(scene).await?;
     meet(scene, &planned).await?;
     let guarded = &planned[scene.plan.guarded()].name;
@@ -74,7 +79,7 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     configuration::drift(scene).await?;
     scene.step(format!("{guarded} gets a configuration with which it cannot reach its hub.")).await?;
     configuration::go_astray(scene).await?;
-    scene.chapter("upgrade", "1.1 is published and rolled out in waves.".into()).await?;
+    scene.chapter("upgrade", "1.1 is rolled out in waves.".into()).await?;
     upgrade::roll_out(scene).await?;
     let text = format!("{} sends packets:", planned[scene.plan.wounded()].name);
     scene.chapter("response", text).await?;
@@ -88,13 +93,13 @@ pub async fn play(scene: &mut Scene) -> Result<(), Failure> {
     retirement::end_a_life(scene, device).await
 }
 
-/// The maker's devices may ask to join; those whose description is verified are admitted.
+/// The maker's devices may ask to join; nobody is admitted yet.
 async fn trust(scene: &mut Scene) -> Result<(), Failure> {
     let path = &scene.manufacturer.ready.ca;
     let servers = certificate(path)?.ok_or_else(|| failed(format!("there is no {}", path.display())))?;
     let anchor = json!({
         "anchor": MAKER, "certificate": scene.maker()?.to_pem(), "servers": servers.to_pem(),
-        "admission": "automatic",
+        "admission": "ask",
     });
     scene.operator.call_unless("anchor add", anchor, "anchor-known").await
 }
@@ -110,9 +115,6 @@ async fn announce(scene: &mut Scene, planned: &[Planned]) -> Result<(), Failure>
             scene.step(format!("{} is retired and claimed anew.", planned[place].name)).await?;
             retire(scene, place, id.clone(), "sent back to its maker").await?;
             claim(scene, place, id.clone()).await?;
-        }
-        if scene.plan.guarded() == place {
-            access::prepare(scene, &id).await?;
         }
     }
     Ok(())
