@@ -4,6 +4,7 @@
 mod ahead;
 mod api;
 mod backup;
+mod book;
 mod browser;
 mod brski;
 mod control;
