@@ -185,7 +185,7 @@ pub fn journal_list(
     )
 }
 
-/// The entries about one subject of a room, newest first, before `version`.
+/// The entries about one subject of a room, newest first, before a place of the journal: its time, lane and number.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -194,15 +194,23 @@ pub fn journal_timeline(
     room: &str,
     organisation: &str,
     id: &str,
-    before: i64,
+    (at, lane, seq): (i64, i64, i64),
     limit: u16,
 ) -> Result<Vec<Link>, Fault> {
     many(
         tx,
         "SELECT lane, seq, at, action, actor, room, organisation, site, subject, version, detail, hash \
-         FROM journal WHERE room = $1 AND organisation = $2 AND subject = $3 AND version < $4 \
-         ORDER BY version DESC LIMIT $5",
-        &[room.into(), organisation.into(), id.into(), before.into(), i64::from(limit).into()],
+         FROM journal WHERE room = $1 AND organisation = $2 AND subject = $3 AND (at, lane, seq) < ($4, $5, $6) \
+         ORDER BY version DESC LIMIT $7",
+        &[
+            room.into(),
+            organisation.into(),
+            id.into(),
+            at.into(),
+            lane.into(),
+            seq.into(),
+            i64::from(limit).into(),
+        ],
         link,
     )
 }

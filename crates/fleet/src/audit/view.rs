@@ -122,7 +122,12 @@ impl Operation for List {
     }
 }
 
-/// The place after an entry: its time, lane and number.
+/// The place of an entry: its time, lane and number.
+fn place(entry: &EntryView) -> (i64, i64, i64) {
+    (entry.at.0.0, entry.lane, entry.seq)
+}
+
+/// The place after an entry.
 fn cursor((at, lane, seq): (i64, i64, i64)) -> String {
     format!("{at}.{lane}.{seq}")
 }
@@ -419,23 +424,28 @@ fn check_room(cx: &mut Cx, fold: &Fold) -> Result<i64, Refusal> {
     }
 }
 
-/// The journal of one subject, newest first: what a room shows as a timeline.
+/// The journal of one subject in several rooms, newest first: what is shown as a timeline. Each room is asked for no
+/// more than the page has.
 ///
 /// # Errors
 /// A malformed page, or a fault of the store.
 pub fn timeline(
     cx: &mut Cx,
-    room: &str,
+    rooms: &[&str],
     id: &str,
     after: Option<&Cursor>,
     limit: u16,
 ) -> Result<Page<EntryView>, Refusal> {
     let limit = page::checked(limit)?;
-    let [before] = page::cursor(after, [i64::MAX])?;
+    let [at, lane, seq] = page::cursor(after, [i64::MAX; 3])?;
     let organisation = cx.session.organisation.as_str();
-    let found = store::journal_timeline(cx.tx, room, organisation, id, before, limit + 1)?;
-    let items = found.into_iter().map(EntryView::from).collect();
-    Ok(Page::new(items, limit, |e: &EntryView| e.version.to_string()))
+    let mut found = Vec::new();
+    for room in rooms {
+        let links = store::journal_timeline(cx.tx, room, organisation, id, (at, lane, seq), limit + 1)?;
+        found.extend(links.into_iter().map(EntryView::from));
+    }
+    found.sort_by_key(|entry| std::cmp::Reverse(place(entry)));
+    Ok(Page::new(found, limit, |entry: &EntryView| cursor(place(entry))))
 }
 
 /// Keep a checkpoint that the hub signed: its own work, asked by nobody else

@@ -85,6 +85,17 @@ fn state(row: &Row) -> Result<State, Fault> {
     Ok(State { stage: Some(row.parsed(0)?), identity, attention: row.text(5)?.into() })
 }
 
+/// Which devices of an organisation are listed: each narrows, if it is not empty.
+#[derive(Clone, Copy)]
+pub struct Only<'a> {
+    /// Those at this site.
+    pub site: &'a str,
+    /// Those of this maker.
+    pub maker: &'a str,
+    /// Those whose name or serial number begins so.
+    pub begins: &'a str,
+}
+
 /// The devices of an organisation after `after`, by name as people count.
 ///
 /// # Errors
@@ -92,20 +103,24 @@ fn state(row: &Row) -> Result<State, Fault> {
 pub fn device_list(
     tx: &mut dyn Tx,
     organisation: &str,
-    site: &str,
+    only: Only,
     after: &str,
     limit: u16,
 ) -> Result<Vec<Listed>, Fault> {
     many(
         tx,
         "SELECT stage, name, maker, model, serial_number, attention, organisation, site, device FROM device \
-         WHERE organisation = $1 AND ($2 = '' OR site = $2) AND (place, name) > ($3, $4) \
-         ORDER BY place, name LIMIT $5",
+         WHERE organisation = $1 AND (place, name) > ($2, $3) AND ($4 = '' OR site = $4) \
+         AND ($5 = '' OR maker = $5) \
+         AND ($6 = '' OR substr(name, 1, length($6)) = $6 OR substr(serial_number, 1, length($6)) = $6) \
+         ORDER BY place, name LIMIT $7",
         &[
             organisation.into(),
-            site.into(),
             place(after).as_str().into(),
             after.into(),
+            only.site.into(),
+            only.maker.into(),
+            only.begins.into(),
             i64::from(limit).into(),
         ],
         listed,
@@ -119,7 +134,7 @@ pub fn device_list(
 pub fn device_list_stage(
     tx: &mut dyn Tx,
     organisation: &str,
-    site: &str,
+    only: Only,
     stage: Stage,
     after: &str,
     limit: u16,
@@ -127,14 +142,18 @@ pub fn device_list_stage(
     many(
         tx,
         "SELECT stage, name, maker, model, serial_number, attention, organisation, site, device FROM device \
-         WHERE organisation = $1 AND stage = $2 AND ($3 = '' OR site = $3) AND (place, name) > ($4, $5) \
-         ORDER BY place, name LIMIT $6",
+         WHERE organisation = $1 AND stage = $2 AND (place, name) > ($3, $4) AND ($5 = '' OR site = $5) \
+         AND ($6 = '' OR maker = $6) \
+         AND ($7 = '' OR substr(name, 1, length($7)) = $7 OR substr(serial_number, 1, length($7)) = $7) \
+         ORDER BY place, name LIMIT $8",
         &[
             organisation.into(),
             stage.as_str().into(),
-            site.into(),
             place(after).as_str().into(),
             after.into(),
+            only.site.into(),
+            only.maker.into(),
+            only.begins.into(),
             i64::from(limit).into(),
         ],
         listed,

@@ -1,19 +1,27 @@
 //! What the faces show and ask of devices. [`Names`] is asked by the pages and stands in no table.
 use super::rules::{Command, Identity, Stage, State};
 use super::{Device, find, store};
+use crate::access::Access;
 use crate::audit::view::{EntryView, timeline};
+use crate::configuration::Configuration;
+use crate::control::Control;
+use crate::discovery::Discovery;
 use crate::id::Id;
 use crate::limits::{ANCHORS_MAX, PAGE_ITEMS_MAX, SILENCE_SECONDS_MAX};
+use crate::onboarding::Onboarding;
 use crate::onboarding::anchor::store::anchor_list;
 use crate::operation::{Kind, Operation};
 use crate::page::{self, Page};
 use crate::permission::Permission;
+use crate::quarantine::Quarantine;
 use crate::refusal::{Refusal, Sort};
-use crate::retirement::support;
+use crate::remediation::Remediation;
+use crate::retirement::{Retirement, support};
 use crate::room::{Cx, Room, Subject};
 use crate::text::{Cursor, Label, Slug};
 use crate::time::{Millis, Shown};
 use crate::tx::Fault;
+use crate::upgrade::firmware::Firmware;
 use crate::words;
 use crate::{configuration, control, quarantine};
 use schemars::JsonSchema;
@@ -292,6 +300,12 @@ pub struct List {
     /// Only those at this site
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<Slug>,
+    /// Only those of this maker
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<Label>,
+    /// Only those whose name or serial number begins so
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<Label>,
     /// Continue after this name
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
@@ -310,10 +324,14 @@ impl Operation for List {
     fn run(&self, cx: &mut Cx) -> Result<Page<DeviceView>, Refusal> {
         let limit = page::checked(self.limit)?;
         let (organisation, after) = (cx.session.organisation.as_str(), page::after(self.after.as_ref()));
-        let site = self.site.as_ref().map_or("", Slug::as_str);
+        let only = store::Only {
+            site: self.site.as_ref().map_or("", Slug::as_str),
+            maker: self.maker.as_ref().map_or("", Label::as_str),
+            begins: self.begins.as_ref().map_or("", Label::as_str),
+        };
         let found = match self.stage {
-            None => store::device_list(cx.tx, organisation, site, after, limit + 1)?,
-            Some(stage) => store::device_list_stage(cx.tx, organisation, site, stage, after, limit + 1)?,
+            None => store::device_list(cx.tx, organisation, only, after, limit + 1)?,
+            Some(stage) => store::device_list_stage(cx.tx, organisation, only, stage, after, limit + 1)?,
         };
         let items = found.into_iter().map(|listed| view(listed.subject, listed.state)).collect();
         Ok(Page::new(items, limit, |d: &DeviceView| d.name.clone()))
@@ -421,7 +439,21 @@ impl Operation for Names {
     }
 }
 
-/// Show what happened to a device, newest first
+/// Rooms whose subjects are devices.
+pub const OF_DEVICES: [&str; 10] = [
+    Device::NAME,
+    Discovery::NAME,
+    Onboarding::NAME,
+    Access::NAME,
+    Configuration::NAME,
+    Control::NAME,
+    Firmware::NAME,
+    Quarantine::NAME,
+    Remediation::NAME,
+    Retirement::NAME,
+];
+
+/// Show what happened to a device in every room, newest first
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeline {
@@ -445,7 +477,7 @@ impl Operation for Timeline {
 
     fn run(&self, cx: &mut Cx) -> Result<Page<EntryView>, Refusal> {
         let (subject, _) = find(cx, self.device.as_str())?;
-        timeline(cx, Device::NAME, &subject.id, self.after.as_ref(), self.limit)
+        timeline(cx, &OF_DEVICES, &subject.id, self.after.as_ref(), self.limit)
     }
 }
 

@@ -37,6 +37,12 @@ pub const SCRIPTS: &[Script] = &[
                 r#"{"device":"A1","why":"its maker is gone"}"#,
                 r#"{"waived":"its maker is gone"}"#,
             ),
+            // A device's timeline is of every room.
+            answers(
+                "device timeline",
+                r#"{"device":"A1","limit":1}"#,
+                r#"{"items":[{"room":"discovery","action":"description waive"}]}"#,
+            ),
             answers(
                 "description enter",
                 r#"{"device":"A1","mud_url":"https://mud.example.com/lamp-8.json","maker":"lumen"}"#,
