@@ -8,6 +8,8 @@ use crate::time::Millis;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
+use wire::Certificate;
+use wire::certificate::NO_END;
 use wire::limits::PLAN_ADDRESSES_MAX;
 use wire::packet::Mac;
 use wire::prefix::Prefix;
@@ -230,6 +232,25 @@ text! {
     /// A place in a list, as the page before it gave it.
     Cursor, CURSOR_BYTES_MAX, r"^[^\p{Cc}]+$",
     |text| !text.chars().any(char::is_control)
+}
+
+/// A text in PEM in one line, for people; nothing when it is none.
+pub fn pem_in_short(text: &str) -> Option<String> {
+    let (label, _) = text.strip_prefix("-----BEGIN ")?.split_once("-----")?;
+    let one = |certificate: &Certificate| {
+        let subject = certificate.subject();
+        let name =
+            subject.common_name().or_else(|| subject.serial_number()).or_else(|| subject.organisation());
+        let until = match certificate.not_after() {
+            NO_END => "good without an end".into(),
+            end => format!("good until {:.10}", Millis(end)),
+        };
+        format!("certificate of {}, {until}", name.unwrap_or_default())
+    };
+    match Certificate::list_from_pem(text).unwrap_or_default().as_slice() {
+        [] => Some(format!("{label} in PEM, {} bytes", text.len())),
+        certificates => Some(certificates.iter().map(one).collect::<Vec<_>>().join("; ")),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 use crate::failure::{Failure, Problem};
 use crate::limits::COLUMN_CHARS_MIN;
 use fleet::operation::OperationRow;
+use fleet::text::pem_in_short;
 use serde_json::{Map, Value as Json};
 use std::fmt::Write as _;
 use std::io::{Write, stderr, stdout};
@@ -186,7 +187,7 @@ fn chars(text: &str) -> usize {
 fn text(value: &Json) -> String {
     match value {
         Json::Null => String::new(),
-        Json::String(text) => visible(text),
+        Json::String(text) => visible(pem_in_short(text).as_deref().unwrap_or(text)),
         Json::Object(members) => object(members),
         Json::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
@@ -269,6 +270,15 @@ mod tests {
               id=8
         "]]
         .assert_eq(&lines(&answer, &names));
+    }
+
+    #[test]
+    fn a_certificate_is_told_in_a_line() {
+        let example = include_str!("../../fleet/src/onboarding/anchor/example.pem");
+        let told = "certificate of Lumen example authority, good until 2126-10-29";
+        assert_eq!(text(&json!(example)), told);
+        assert_eq!(text(&json!(example.repeat(2))), format!("{told}; {told}"));
+        assert_eq!(text(&json!("-----BEGIN CMS-----\nMIIC\n-----END CMS-----\n")), "CMS in PEM, 43 bytes");
     }
 
     #[test]
