@@ -248,8 +248,7 @@ fn may_do(of: Ahead) -> &'static str {
     }
 }
 
-/// List what people should look at: packets that descriptions do not allow, and devices that are ahead of
-/// what the hub knows
+/// List what was seen of devices: packets that their descriptions do not allow, and what a restored hub does not know
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListFindings {

@@ -138,7 +138,7 @@ fn ahead(by: &str) -> &'static [&'static str] {
     }
 }
 
-/// List what a person should look at in the whole fleet: most severe first, then newest first
+/// List everything that waits for a person: findings, held devices, stopped rollouts, drift; most severe first
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
