@@ -28,6 +28,8 @@ use tar::{Archive, Builder, EntryType, Header};
 
 /// The archive's own list, its last entry.
 const INDEX: &str = "backup.json";
+/// The archive's copy of the database, its first entry.
+const DATABASE: &str = "state.db";
 /// The form of the archive that this program writes and reads.
 const FORMAT: u32 = 1;
 /// Every hub's folder has it.
@@ -35,11 +37,20 @@ const JOURNAL_KEY: &str = "journal.key";
 /// What is true of a running hub alone.
 const LEFT_OUT: [&str; 3] = [".lock", READY_FILE, RESTORED_FILE];
 
+/// What stands below the words of `steward backup` in the help text.
+pub const EXAMPLE: &str = "\
+Example:
+  steward backup create hub.backup --data ./hub
+
+Needs no permission: whoever may read a hub's folder backs it up.";
+
 /// The words of `steward backup`.
 #[derive(Debug, clap::Subcommand)]
 pub enum BackupWords {
     /// Write a hub's folder into one file, also while the hub runs
-    #[command(after_help = "Example:\n  steward backup create hub.backup --data ./hub")]
+    #[command(
+        after_help = "Example:\n  steward backup create hub.backup --data ./hub\n\nNeeds no permission: whoever may read a hub's folder backs it up."
+    )]
     Create {
         /// The file to write (0600); whoever holds it holds the hub's keys
         file: PathBuf,
@@ -57,7 +68,9 @@ pub enum BackupWords {
         dry_run: bool,
     },
     /// Make a hub's folder out of such a file
-    #[command(after_help = "Example:\n  steward backup restore hub.backup --data ./new-hub")]
+    #[command(
+        after_help = "Example:\n  steward backup restore hub.backup --data ./new-hub\n\nNeeds no permission: whoever has the file has the hub."
+    )]
     Restore {
         /// The file
         file: PathBuf,
@@ -248,7 +261,7 @@ fn create(file: &Path, folder: &Path, place: &Place) -> Result<Index, Failure> {
         index: Index::default(),
     };
     (packer.index.format, packer.index.begun) = (FORMAT, begun);
-    packer.file("state.db", &copy.0)?;
+    packer.file(DATABASE, &copy.0)?;
     each_file(folder, Path::new(""), &mut |name, path| packer.file(name, path))?;
     packer.finish()
 }
@@ -399,11 +412,21 @@ fn restore(file: &Path, folder: &Path, postgres: Option<String>) -> Result<Index
 /// Reads a backup, into a folder if one is given, and checks it against its own list.
 fn unpack(file: &Path, into: Option<&Path>) -> Result<Index, Failure> {
     let damaged = |why: &str| failed(format!("{} is damaged: {why}; take another backup", file.display()));
+    let foreign =
+        || failed(format!("{} is no backup of a hub; `steward backup create` makes one", file.display()));
     let opened = File::open(file).map_err(|why| usage(format!("{}: {why}", file.display())))?;
     let (mut found, mut index) = (BTreeMap::new(), None);
     for entry in Archive::new(opened).entries().map_err(failed)? {
-        let mut entry = entry.map_err(|why| damaged(&why.to_string()))?;
-        let path = entry.path().map_err(|why| damaged(&why.to_string()))?.into_owned();
+        // Whatever the archive's reader says of an entry has bytes of the file in it, and those are nobody's business.
+        let unreadable = |_| match found.is_empty() {
+            true => foreign(),
+            false => damaged("an entry cannot be read"),
+        };
+        let mut entry = entry.map_err(unreadable)?;
+        let path = entry.path().map_err(unreadable)?.into_owned();
+        if found.is_empty() && path != Path::new(DATABASE) {
+            return Err(foreign());
+        }
         let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         let Some(name) = path.to_str().filter(|_| plain && entry.header().entry_type().is_file()) else {
             return Err(damaged("an entry is no plain file"));
@@ -429,6 +452,7 @@ fn unpack(file: &Path, into: Option<&Path>) -> Result<Index, Failure> {
         }
         Some(index) if index.files == found => Ok(index),
         Some(_) => Err(damaged("its files are not those of its list")),
+        None if found.is_empty() => Err(foreign()),
         None => Err(damaged("its list is missing, so it was cut short")),
     }
 }

@@ -64,6 +64,29 @@ fn what_is_damaged_makes_nothing() {
 }
 
 #[test]
+fn what_is_no_backup_is_not_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |file: &Path| {
+        let refused =
+            run(&["backup", "restore", text(file), "--data", text(&folder.path().join("new"))]).exits(1);
+        let expected =
+            format!("error: {} is no backup of a hub; `steward backup create` makes one\n", text(file));
+        assert_eq!((refused.err.as_str(), refused.out.as_str()), (expected.as_str(), ""));
+    };
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "root:x:0:0:root:/root:/bin/bash\n".repeat(40)).expect("written");
+    check(&secret);
+    std::fs::write(&secret, "").expect("written");
+    check(&secret);
+    // An archive of something else.
+    let other = folder.path().join("other.tar");
+    let mut tar = std::process::Command::new("tar");
+    tar.args(["-cf", text(&other), "-C", text(folder.path()), "secret"]);
+    assert!(tar.status().expect("tar runs").success());
+    check(&other);
+}
+
+#[test]
 fn wrong_places_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("hub.backup");
