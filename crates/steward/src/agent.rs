@@ -15,25 +15,29 @@ use tokio::sync::{oneshot, watch};
 
 /// What stands below the words in the help text.
 pub const EXAMPLE: &str = "\
-The folder holds what the device brought from its factory: `idevid.pem` and `idevid.key`, and either
-`masa.pem` (the authority of those who sign vouchers for it) or `anchor.pem` (the certificate of the
+The folder holds what the device brought from its factory: `idevid.pem` and `idevid.key`, and either \
+`masa.pem` (the authority of those who sign vouchers for it) or `anchor.pem` (the certificate of the \
 domain that it shall join). Whatever the device learns is kept there; it may be stopped at any moment.
 
 Example:
-  steward agent --data /var/lib/lamp --registrar https://hub.example:8443";
+  steward agent --data /var/lib/lamp --registrar https://hub.example:8443
+
+Needs no permission: a hub asks for the device's certificate.";
 
 /// What stands below the words of `steward gate` in the help text.
 pub const GATE_EXAMPLE: &str = "\
-A gate is a device of its site, with a folder as `steward agent` has one, that forwards what other devices
+A gate is a device of its site, with a folder as `steward agent` has one, that forwards what other devices \
 send and receive. Once it has joined, an administrator appoints it:
 
   steward gate appoint gate-0001 --hub ./hub/ready.json
 
-It keeps its plans in the folder and enforces them while its hub is away. What it has loaded stays when it
+It keeps its plans in the folder and enforces them while its hub is away. What it has loaded stays when it \
 stops; `nft delete table inet steward` takes it away. A device that no plan names is let through.
 
 Example:
-  steward gate run --data /var/lib/gate --registrar https://hub.example:8443";
+  steward gate run --data /var/lib/gate --registrar https://hub.example:8443
+
+Needs no permission, since a hub asks for the gate's certificate; and CAP_NET_ADMIN, to load packet filters.";
 
 /// The words of `steward agent`, and of `steward gate run`.
 #[derive(Debug, clap::Args)]

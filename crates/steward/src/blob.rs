@@ -8,11 +8,18 @@ use serde_json::json;
 use std::path::PathBuf;
 use tokio::runtime::Builder;
 
+/// What stands below the words of `steward blob` in the help text.
+pub const EXAMPLE: &str = "\
+Example:
+  steward blob put lamp.mud.json
+
+Which permission a verb needs says its own help.";
+
 /// The words of `steward blob`.
 #[derive(Debug, clap::Subcommand)]
 pub enum BlobWords {
     /// Bring a file to a hub, and print its SHA-256
-    #[command(after_help = "Example:\n  steward blob put lamp.mud.json")]
+    #[command(after_help = "Example:\n  steward blob put lamp.mud.json\n\nNeeds the permission `operate`.")]
     Put {
         /// The file
         file: PathBuf,
@@ -23,7 +30,9 @@ pub enum BlobWords {
         json: bool,
     },
     /// Fetch a file from a hub
-    #[command(after_help = "Example:\n  steward blob get SHA256 --to lamp.mud.json")]
+    #[command(
+        after_help = "Example:\n  steward blob get SHA256 --to lamp.mud.json\n\nNeeds the permission `view`."
+    )]
     Get {
         /// Its SHA-256
         digest: String,

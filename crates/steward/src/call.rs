@@ -1,5 +1,5 @@
 //! `steward noun verb`: from words to an operation, to its answer, to the output.
-use crate::cli::{is_lines, is_list};
+use crate::cli::{WHY_OPTION, is_lines, is_list};
 use crate::failure::{Failure, failed, usage};
 use crate::limits::{ALL_PAGE_ITEMS_MAX, ARGUMENT_FILE_BYTES_MAX};
 use crate::local::Local;
@@ -67,12 +67,18 @@ fn arguments(row: &OperationRow, words: &ArgMatches) -> Result<Json, Failure> {
     let schema = row.arguments_schema();
     let mut given = Vec::new();
     for field in row.fields() {
-        if let Some(text) = words.get_one::<String>(&field.name) {
+        let by_name =
+            || words.try_get_one::<String>(WHY_OPTION).ok().flatten().filter(|_| field.name == "why");
+        if let Some(text) = words.get_one::<String>(&field.name).or_else(by_name) {
             let lines = is_lines(&schema["properties"][&field.name]);
             let text = match text.strip_prefix('@') {
                 Some(file) if lines => read_text(Path::new(file))?,
                 _ => text.clone(),
             };
+            if field.required && text.is_empty() {
+                let name = field.name.replace('_', "-");
+                return Err(usage(format!("{name} is empty, and it has to be given: {}", field.about)));
+            }
             given.push((field.name, text));
         }
     }

@@ -31,6 +31,67 @@ Examples:
 
 Exit codes: 0 done, 1 refused, 2 wrong words, 3 no hub could be reached.";
 
+/// What stands below the words of `steward serve` in the help text.
+const SERVE_EXAMPLE: &str = "\
+Example:
+  steward serve --data ./hub
+
+Needs no permission: whoever may write its folder runs a hub.";
+
+/// What stands below the words of `steward demo` in the help text.
+const DEMO_EXAMPLE: &str = "\
+Examples:
+  steward demo
+  steward demo --devices 8 --data ./demo
+  steward demo --headless --json
+
+Needs no permission: its hubs are its own.";
+
+/// What stands below the words of `steward completion` in the help text.
+const COMPLETION_EXAMPLE: &str = "\
+Example:
+  steward completion bash > /etc/bash_completion.d/steward
+
+Needs no permission.";
+
+/// What each noun of the table means, in one line.
+const NOUNS: [(&str, &str); NOUN_COUNT] = [
+    ("device", "Devices, and where each is in its life"),
+    ("description", "What a device may reach, by its maker's MUD file"),
+    ("onboarding", "Who may join: admission, LDevIDs and their end"),
+    ("anchor", "Trusted makers: the authorities of IDevIDs"),
+    ("restoration", "When this hub was restored from a backup"),
+    ("access", "The plan of what a device may reach, and judging packets by it"),
+    ("controller", "Hosts that stand for a class in descriptions"),
+    ("gate", "A site's network side, which enforces plans"),
+    ("configuration", "What a device is set to: versions, drift, orders"),
+    ("operation", "What was asked of a device, until it answers"),
+    ("quarantine", "Holding a device back from its network"),
+    ("finding", "What was seen of a device that should not be"),
+    ("remediation", "Playbooks that mend a device"),
+    ("retirement", "Decommission: wiping, the last report, the archive"),
+    ("support", "Until when makers look after their products"),
+    ("attention", "Everything that waits for a person"),
+    ("posture", "What is required of a fleet, and which devices fall short"),
+    ("product", "A manufacturer's products, descriptions and releases"),
+    ("release", "Firmware: what a maker publishes, what an operator fetches"),
+    ("birth", "Devices that were born here with an IDevID"),
+    ("voucher", "Vouchers that this maker issued for a device"),
+    ("rollout", "Offering a release to devices, in waves"),
+    ("firmware", "The rollouts that a device is or was in"),
+    ("audit", "The journal: what happened, who did it, whether it is whole"),
+    ("clock", "The hub's clock, when the journal is ahead of it"),
+    ("account", "People and programs, and what they may"),
+    ("token", "Secrets of programs"),
+    ("link", "One-time links by which people sign in"),
+    ("credential", "Ending a token, a link or a session"),
+    ("session", "Who you are signed in as"),
+];
+const NOUN_COUNT: usize = 30;
+
+/// The option that may say what the argument `why` says by its place.
+pub const WHY_OPTION: &str = "why-option";
+
 /// The noun whose verb `run` is a process of its own.
 const GATE: &str = "gate";
 
@@ -84,9 +145,10 @@ pub fn command() -> Command {
         .max_term_width(HELP_CHARS)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .disable_help_subcommand(true)
         .subcommand(
-            ServeWords::augment_args(Command::new("serve")).about("Run a hub until SIGTERM or Ctrl-C"),
+            ServeWords::augment_args(Command::new("serve"))
+                .about("Run a hub until SIGTERM or Ctrl-C")
+                .after_help(SERVE_EXAMPLE),
         )
         .subcommand(
             AgentWords::augment_args(Command::new("agent"))
@@ -94,7 +156,9 @@ pub fn command() -> Command {
                 .after_help(agent::EXAMPLE),
         )
         .subcommand(
-            DemoWords::augment_args(Command::new("demo")).about("Play the story of a fleet on this machine"),
+            DemoWords::augment_args(Command::new("demo"))
+                .about("Play the story of a fleet on this machine")
+                .after_help(DEMO_EXAMPLE),
         )
         .subcommand(
             SimulateWords::augment_args(Command::new("simulate"))
@@ -104,12 +168,14 @@ pub fn command() -> Command {
         .subcommand(
             BackupWords::augment_subcommands(Command::new("backup"))
                 .about("Write a hub's folder into one file, and back")
+                .after_help(backup::EXAMPLE)
                 .arg_required_else_help(true)
                 .disable_help_subcommand(true),
         )
         .subcommand(
             BlobWords::augment_subcommands(Command::new("blob"))
                 .about("Bring files to a hub, and fetch them, by their SHA-256")
+                .after_help(blob::EXAMPLE)
                 .arg_required_else_help(true)
                 .disable_help_subcommand(true),
         )
@@ -121,16 +187,32 @@ pub fn command() -> Command {
             .after_help(agent::GATE_EXAMPLE)
     };
     nouns().into_iter().fold(fixed, |command, (noun, verbs)| {
-        let about = verbs.iter().map(|(verb, _)| *verb).collect::<Vec<_>>().join(", ");
+        let own = (noun == GATE).then(run_gate);
+        let names = verbs.iter().map(|(verb, _)| *verb).chain(own.iter().map(|_| "run"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let example = verbs.first().map(|(_, row)| example(row, &row.fields(), &row.arguments_schema()));
         let noun = Command::new(noun)
-            .about(format!("Verbs: {about}"))
+            .about(format!("{}: {names}", meaning(noun)))
+            .after_help(format!(
+                "Example:\n  {}\n\nWhich permission a verb needs says its own help.",
+                example.unwrap_or_default()
+            ))
             .subcommand_required(true)
             .arg_required_else_help(true)
             .disable_help_subcommand(true);
         let noun = noun.subcommands(verbs.into_iter().map(|(name, row)| verb(row, name)));
-        let own = (noun.get_name() == GATE).then(run_gate);
         command.subcommand(noun.subcommands(own))
     })
+}
+
+/// What a noun means.
+fn meaning(noun: &str) -> &'static str {
+    NOUNS.iter().find(|(known, _)| *known == noun).map_or("", |(_, meaning)| meaning)
+}
+
+/// A text of doc comments, whose lines end where they do in the source, for a terminal of another width.
+fn flowing(text: &str) -> String {
+    text.replace('\n', " ")
 }
 
 type Verbs = Vec<(&'static str, &'static OperationRow)>;
@@ -152,20 +234,28 @@ fn completion_command() -> Command {
     let shells = PossibleValuesParser::new(["bash", "zsh", "fish"]);
     let shells = clap::builder::TypedValueParser::try_map(shells, |shell| shell.parse::<Shell>());
     let shell = Arg::new("shell").required(true).value_parser(shells).help("The shell");
-    Command::new("completion").about("Print a completion script for a shell").arg(shell)
+    Command::new("completion")
+        .about("Print a completion script for a shell")
+        .arg(shell)
+        .after_help(COMPLETION_EXAMPLE)
 }
 
 /// The command of one operation.
 fn verb(row: &OperationRow, name: &'static str) -> Command {
     let schema = row.arguments_schema();
     let fields = row.fields();
-    let arguments = fields.iter().enumerate().map(|(place, field)| {
-        argument(field, &schema["properties"][&field.name], place == 0 && field.required)
+    let arguments = fields.iter().enumerate().flat_map(|(place, field)| {
+        let by_place = place == 0 && field.required;
+        let argument = argument(field, &schema["properties"][&field.name], by_place);
+        match by_place && field.name == "why" {
+            true => why(argument).to_vec(),
+            false => vec![argument],
+        }
     });
     // First, since they bring an `about` and a heading of their own.
     TargetWords::augment_args(Command::new(name))
         .next_help_heading(None)
-        .about(row.about())
+        .about(flowing(&row.about()))
         .args(arguments)
         .args(face_arguments(row))
         .after_help(format!("Example:\n  {}\n\n{}", example(row, &fields, &schema), needs(row)))
@@ -178,10 +268,16 @@ fn needs(row: &OperationRow) -> String {
     }
 }
 
+/// A reason that is asked for by its place may be named too, as every other one is.
+fn why(by_place: Arg) -> [Arg; 2] {
+    let option = Arg::new(WHY_OPTION).long("why").value_name("WHY").conflicts_with("why");
+    [by_place.required(false).required_unless_present(WHY_OPTION), option.help("The same, by its name")]
+}
+
 /// The argument of a field: the first required one by its place, the others by name.
 fn argument(field: &Field, property: &Json, by_place: bool) -> Arg {
     let long = field.name.replace('_', "-");
-    let mut about = field.about.clone();
+    let mut about = flowing(&field.about);
     if let Some(default) = &field.default {
         about.push_str(&format!(" [default: {default}]"));
     }
@@ -267,9 +363,10 @@ fn example(row: &OperationRow, fields: &[Field], schema: &Json) -> String {
     for (place, field) in fields.iter().enumerate().filter(|(_, field)| field.required) {
         let property = &schema["properties"][&field.name];
         let value = property["examples"][0].as_str().or(property["oneOf"][0]["const"].as_str());
-        let value = match value {
-            Some(_) if is_lines(property) => format!("@{}.txt", field.name),
-            value => value.map_or_else(|| field.name.to_uppercase(), quoted),
+        let value = match (value, &property["examples"][0]) {
+            (Some(_), _) if is_lines(property) => format!("@{}.txt", field.name),
+            (None, Json::Number(number)) => number.to_string(),
+            (value, _) => value.map_or_else(|| field.name.to_uppercase(), quoted),
         };
         if place > 0 {
             line.push_str(&format!(" --{}", field.name.replace('_', "-")));
@@ -289,13 +386,59 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, example};
+    use super::{NOUNS, command, example, meaning, nouns};
+    use clap::Command;
     use fleet::OPERATIONS;
 
     #[test]
     fn the_words_fit_together() {
         // Also that no argument of an operation is called like one of this face.
         command().debug_assert();
+    }
+
+    #[test]
+    fn every_noun_means_something() {
+        for (noun, _) in nouns() {
+            assert_ne!(meaning(noun), "", "{noun}");
+        }
+        for (noun, _) in NOUNS {
+            assert!(nouns().iter().any(|(known, _)| *known == noun), "{noun} is no noun of the table");
+        }
+    }
+
+    /// Each has an example, and says what permission it needs; no line is broken in mid-sentence.
+    fn check_help(command: &Command, words: &str) {
+        let words = format!("{words} {}", command.get_name());
+        let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(below.contains("Example"), "{words}: {below}");
+        assert!(below.contains("Needs ") || below.contains("permission a verb needs"), "{words}: {below}");
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(!about.is_empty() && !about.contains('\n'), "{words}: {about}");
+        for line in below.lines() {
+            assert!(
+                line.starts_with("  ") || !line.ends_with(|last: char| last.is_alphabetic()),
+                "{words}: {line}"
+            );
+        }
+        command.get_subcommands().for_each(|command| check_help(command, &words));
+    }
+
+    #[test]
+    fn every_help_has_an_example_and_the_permission() {
+        command().get_subcommands().for_each(|command| check_help(command, "steward"));
+    }
+
+    #[test]
+    fn a_reason_by_its_place_may_be_named() {
+        for words in [["clock", "accept", "it was ahead"].as_slice(), &["clock", "accept", "--why", "x"]] {
+            let words = ["steward"].iter().chain(words);
+            assert!(command().try_get_matches_from(words).is_ok());
+        }
+        for words in
+            [["steward", "clock", "accept"].as_slice(), &["steward", "clock", "accept", "x", "--why", "x"]]
+        {
+            assert!(command().try_get_matches_from(words).is_err());
+        }
     }
 
     #[test]

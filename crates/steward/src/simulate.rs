@@ -14,14 +14,16 @@ const SEED: &str = "1";
 
 /// What stands below the words in the help text.
 pub const EXAMPLE: &str = "\
-In a world, devices join by vouchers or by an anchor, grow old and renew, while the network loses, delays
-and repeats and power goes at devices and hubs; then all is healed, and it has to converge. The same words
+In a world, devices join by vouchers or by an anchor, grow old and renew, while the network loses, delays \
+and repeats and power goes at devices and hubs; then all is healed, and it has to converge. The same words \
 give the same world. Exit code 1: something was not true, and the seed says in which world.
 
 Examples:
   steward simulate
   steward simulate --seed 40 --seeds 10 --devices 100
-  steward simulate --seed 7 --without-faults --json";
+  steward simulate --seed 7 --without-faults --json
+
+Needs no permission and no hub.";
 
 /// The words of `steward simulate`.
 #[derive(Debug, clap::Args)]

@@ -332,3 +332,35 @@ fn a_world_is_lived_again_from_its_seed() {
     );
     run(&["simulate", "--devices", "0"]).exits(2);
 }
+
+#[test]
+fn what_is_empty_is_named() {
+    let hub = Hub::start();
+    let refused = hub.run(&["device", "expect", ""]).exits(2);
+    assert_eq!(
+        refused.err,
+        "error: serial-number is empty, and it has to be given: Its maker's serial number\n"
+    );
+}
+
+#[test]
+fn help_is_a_word_too() {
+    assert_eq!(run(&["help"]).exits(0).out, run(&["--help"]).exits(0).out);
+    let listed = run(&["help", "gate"]).exits(0).out;
+    assert!(
+        listed.starts_with("A site's network side, which enforces plans: appoint, dismiss, list, run\n"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn people_see_what_a_certificate_is() {
+    let hub = Hub::start();
+    let file = concat!("@", env!("CARGO_MANIFEST_DIR"), "/../fleet/src/onboarding/anchor/example.pem");
+    let added = hub.run(&["anchor", "add", "lumen", "--certificate", file]).exits(0).out;
+    assert!(added.contains("certificate of Lumen example authority, good until 2126-10-29"), "{added}");
+    assert!(
+        !added.contains("BEGIN")
+            && hub.json(&["anchor", "show", "lumen"])["certificate"].to_string().contains("BEGIN")
+    );
+}
