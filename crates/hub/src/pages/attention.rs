@@ -1,4 +1,4 @@
-//! Findings: what a person should look at, and what may be done about it.
+//! Attention: everything that waits for a person, and what may be done about it.
 use super::form::Link;
 use super::render::{Cell, Table};
 use super::section::{Asker, Content, Count, Section, View, address, items, number, text};
@@ -34,8 +34,7 @@ pub fn table(session: &Session, found: &[Json]) -> Table {
             Cell { links: possible(session, it), ..Cell::default() },
         ]
     };
-    let columns = ["since", "kind", "about", "what", "to do"].map(String::from).to_vec();
-    Table { columns, rows: found.iter().map(row).collect() }
+    Table::new(["since", "kind", "about", "what", "to do"], found.iter().map(row).collect())
 }
 
 /// Links to the forms that settle a finding.
@@ -66,7 +65,7 @@ pub fn counts(answer: &Json) -> View {
         Count { word: word.into(), count: number(it, "count"), path: address(PATH, "kind", word) }
     };
     let counts: Vec<Count> = kinds.map(count).collect();
-    if counts.is_empty() { View::Empty("Nothing needs attention.") } else { View::Counts(counts) }
+    if counts.is_empty() { View::Empty("Nothing waits for a person.") } else { View::Counts(counts) }
 }
 
 /// The page.
@@ -79,8 +78,8 @@ pub async fn listed(asker: Asker<'_>, answer: &Json, next: Option<String>) -> Re
     let by_kind = Section::new("kinds", "By kind", counts(&counted)).about(about);
     let table = table(asker.session, items(answer));
     Ok(Content {
-        title: Some("Findings".into()),
-        about: Some("What a person should look at, and what may be done about it.".into()),
+        title: Some("Attention".into()),
+        about: Some("Everything that waits for a person, and what may be done about it.".into()),
         before: vec![by_kind],
         answer: Some(Shape::Table { table, next }),
         after: vec![requirements(asker).await?],
@@ -110,7 +109,49 @@ async fn requirements(asker: Asker<'_>) -> Result<Section, Refusal> {
             Cell { links: failing.iter().take(FAILING_ROWS).map(link).collect(), ..Cell::default() },
         ]);
     }
-    let columns = ["requirement", "fall short", "devices"].map(String::from).to_vec();
-    let body = View::Shape(Shape::Table { table: Table { columns, rows }, next: None });
+    let table = Table::new(["requirement", "fall short", "devices"], rows);
+    let body = View::Shape(Shape::Table { table, next: None });
     Ok(Section::new("requirements", "Requirements", body).at("/posture/list"))
+}
+
+/// The catalogue of requirements.
+pub fn catalogue(answer: &Json) -> Content {
+    let row = |it: &Json| {
+        let path = address(&page_path(&row::<posture::view::Check>()), "requirement", text(it, "name"));
+        let called = Cell { link: it["check"].is_string().then_some(path), ..Cell::text(text(it, "name")) };
+        let ids = it["ids"].as_array().into_iter().flatten().filter_map(Json::as_str).collect::<Vec<_>>();
+        let by_hand = match text(it, "by_hand") {
+            "" => "a check of the fleet".into(),
+            how => format!("look yourself: {how}"),
+        };
+        vec![called, Cell { small: ids.join("; "), ..Cell::text(text(it, "what")) }, Cell::text(by_hand)]
+    };
+    let table =
+        Table::new(["requirement", "what", "how it is seen"], items(answer).iter().map(row).collect());
+    Content { answer: Some(Shape::Table { table, next: None }), ..Content::default() }
+}
+
+/// Which devices fall short of a requirement.
+pub fn checked(answer: &Json, next: Option<String>) -> Content {
+    let requirement = &answer["requirement"];
+    let ids = requirement["ids"].as_array().into_iter().flatten().filter_map(Json::as_str);
+    let failing = answer["failing"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let row = |it: &Json| {
+        let device = address("/device/show", "device", text(it, "device"));
+        vec![Cell::link(text(it, "name"), device), Cell::text(text(it, "why"))]
+    };
+    let table = Table::new(["device", "why"], failing.iter().map(row).collect());
+    let about = format!(
+        "{} of {} devices at work that were looked at fall short.",
+        failing.len(),
+        answer["looked_at"]
+    );
+    let origin = ids.map(String::from).collect();
+    Content {
+        title: Some(format!("Requirement {}", text(requirement, "name"))),
+        about: Some(format!("Required is: {}. {about}", text(requirement, "what"))),
+        answer: Some(Shape::Table { table, next }),
+        after: vec![Section::new("origin", "Where it comes from", View::Lines(origin))],
+        ..Content::default()
+    }
 }

@@ -1,8 +1,8 @@
 //! A device: what is known of it in every room that its asker may look into.
 use super::form::Form;
 use super::journal::{self, About};
-use super::render::{Cell, Shape, Table};
-use super::section::{Asker, Content, Section, View, address, difference, items, text};
+use super::render::{Cell, Part, Shape, Table};
+use super::section::{Asker, Content, Section, View, address, difference, items, number, text};
 use super::{attention, rollout};
 use fleet::access::view as access;
 use fleet::configuration::view as configuration;
@@ -11,6 +11,9 @@ use fleet::device::rules::Stage;
 use fleet::device::view as device;
 use fleet::onboarding::view as onboarding;
 use fleet::posture::attention::view::List as Attention;
+use fleet::refusal::Refusal;
+use fleet::retirement::view as retirement;
+use fleet::upgrade::rules::Outcome;
 use fleet::upgrade::view as upgrade;
 use serde_json::{Value as Json, json};
 
@@ -25,17 +28,27 @@ pub async fn shown(asker: Asker<'_>, answer: &Json) -> Content {
     let mut after = Vec::new();
     if let Some(found) = asker.maybe::<Attention>(some.clone()).await {
         let table = attention::table(asker.session, items(&found));
-        after.push(Section::table("findings", "Findings", table, "Nothing needs attention."));
+        let empty = match answer["conditions"].as_array().is_some_and(|conditions| !conditions.is_empty()) {
+            true => "Nothing else than its conditions above.",
+            false => "Nothing waits for a person.",
+        };
+        after.push(Section::table("findings", "Attention", table, empty));
     }
+    if let Some(end) = asker.maybe::<retirement::Show>(subject.clone()).await {
+        after.push(of_end(&end, id));
+    }
+    let is_over = text(answer, "stage") == Stage::Retired.as_str();
     if let Some(reach) = asker.maybe::<access::Show>(subject.clone()).await {
-        after.extend(of_access(&reach, id));
+        after.extend(of_access(&reach, id, is_over));
     }
     if let Some(firmware) = asker.maybe::<upgrade::ListFirmware>(some.clone()).await {
-        let section =
-            Section::table("firmware", "Firmware", of_firmware(items(&firmware)), "It was in no rollout.");
-        after.push(section.at(address("/firmware/list", "device", id)));
+        let past = items(&firmware);
+        let section = Section::table("firmware", "Firmware", of_firmware(past), "It was in no rollout.");
+        after.push(section.about(running(past, is_over)).at(address("/firmware/list", "device", id)));
     }
-    after.extend(of_configuration(asker, &subject, &some, id).await);
+    if !is_over {
+        after.extend(of_configuration(asker, &subject, &some, id).await);
+    }
     if let Some(joined) = asker.maybe::<onboarding::Show>(subject).await {
         after.push(of_credentials(&joined, id));
     }
@@ -46,14 +59,16 @@ pub async fn shown(asker: Asker<'_>, answer: &Json) -> Content {
     }
     if let Some(past) = asker.maybe::<device::Timeline>(some).await {
         let table = journal::table(items(&past), About::One);
-        let all = address(journal::PATH, "subject", id);
+        let all = address("/device/timeline", "device", id);
         after.push(Section::table("timeline", "Timeline", table, "Nothing has happened yet.").at(all));
     }
     let row = fleet::operation::row::<device::Show>();
+    // The id stays as it is: the name stands above it.
+    let names = Json::Null;
     Content {
         title: Some(format!("Device {}", text(answer, "name"))),
         about: Some("What is known of it, and what may be asked of it.".into()),
-        answer: Some(Shape::of(answer, &row, &Form::new(&row, &[]))),
+        answer: Some(Shape::of(answer, &row, &Form::new(&row, &[]), &names)),
         after,
         ..Content::default()
     }
@@ -70,7 +85,7 @@ pub async fn stage(asker: Asker<'_>, form: &Form, answer: &Json) -> Option<Stage
 }
 
 /// What it may reach, as its plan says it in words.
-fn of_access(reach: &Json, id: &str) -> Vec<Section> {
+fn of_access(reach: &Json, id: &str, is_over: bool) -> Vec<Section> {
     let texts = |name: &str| {
         let found = reach[name].as_array().into_iter().flatten().filter_map(Json::as_str);
         found.map(String::from).collect::<Vec<_>>()
@@ -84,12 +99,17 @@ fn of_access(reach: &Json, id: &str) -> Vec<Section> {
             }
         },
         "proposed" => "This plan waits: nothing is enforced yet.".into(),
+        _ if is_over => "Its life here is over: its plan is gone, and no network lets it in for us.".into(),
         _ => "Without a description nothing is enforced.".into(),
     };
     if !text(reach, "level").is_empty() {
         about.push_str(&format!(" It is held at {}.", text(reach, "level")));
     }
-    let body = if lines.is_empty() { View::Empty("No plan was made.") } else { View::Lines(lines) };
+    let body = match (lines.is_empty(), is_over) {
+        (true, true) => View::Empty("Nothing."),
+        (true, false) => View::Empty("No plan was made."),
+        _ => View::Lines(lines),
+    };
     let path = address("/access/show", "device", id);
     let mut sections = vec![Section::new("reach", "What it may reach", body).about(about).at(path)];
     let notes = texts("notes");
@@ -97,6 +117,65 @@ fn of_access(reach: &Json, id: &str) -> Vec<Section> {
         sections.push(Section::new("notes", "Notes on its plan", View::Lines(notes)));
     }
     sections
+}
+
+/// The archive: every device whose life here ended in order, or ends so now.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn archive(asker: Asker<'_>, answer: &Json, next: Option<String>) -> Result<Content, Refusal> {
+    let names = asker.names_in(answer).await?;
+    let row = |it: &Json| {
+        let blob = |name: &'static str, called: &'static str| match text(it, name) {
+            "" => Cell::default(),
+            digest => Cell::link(called, super::blob_path(digest)),
+        };
+        let shown = address("/retirement/show", "device", text(it, "device"));
+        vec![
+            Cell::device(text(it, "device"), &names),
+            Cell { link: Some(shown), ..Cell::badge(text(it, "phase")) },
+            Cell::text(text(it, "why")),
+            Cell::time(text(it, "asked_at")),
+            Cell::time(text(it, "ended_at")),
+            blob("certificate", "certificate"),
+            blob("last_report", "last report"),
+        ]
+    };
+    let columns = ["device", "phase", "why", "asked at", "ended at", "decommission", "its own word"];
+    let table = Table::new(columns, items(answer).iter().map(row).collect());
+    Ok(Content { answer: Some(Shape::Table { table, next }), ..Content::default() })
+}
+
+/// How its life ends or has ended, with the proofs of that.
+fn of_end(end: &Json, id: &str) -> Section {
+    let wiped = end["wiped"].as_array().into_iter().flatten().filter_map(Json::as_str).collect::<Vec<_>>();
+    let blob =
+        |name: &str| Cell { link: Some(super::blob_path(text(end, name))), ..Cell::text(text(end, name)) };
+    let parts = [
+        ("phase", Cell::badge(text(end, "phase"))),
+        ("why", Cell::text(text(end, "why"))),
+        ("asked_at", Cell::time(text(end, "asked_at"))),
+        ("ended_at", Cell::time(text(end, "ended_at"))),
+        ("wiped, by its own word", Cell::text(wiped.join(", "))),
+        ("certificate of decommission", blob("certificate")),
+        ("its last report", blob("last_report")),
+    ];
+    let said = parts.into_iter().filter(|(_, cell)| !cell.text.is_empty());
+    let body = View::Shape(Shape::Parts(said.map(|(name, cell)| Part::new(name, cell)).collect()));
+    Section::new("end", "End of life", body).at(address("/retirement/show", "device", id))
+}
+
+/// Which firmware runs on it, as far as rollouts tell.
+fn running(past: &[Json], is_over: bool) -> String {
+    let taken = past.iter().filter(|it| text(it, "outcome") == Outcome::Succeeded.as_str());
+    match (taken.max_by_key(|it| number(it, "sequence_number")), is_over) {
+        (Some(it), false) => {
+            format!("It runs {}: it took that by a rollout and said so.", text(it, "version"))
+        }
+        (Some(it), true) => format!("It ran {} until its life here ended.", text(it, "version")),
+        (None, false) => "It took none here: it runs what its factory laid, which is not known here.".into(),
+        (None, true) => "It took none here.".into(),
+    }
 }
 
 fn of_firmware(past: &[Json]) -> Table {
@@ -111,7 +190,7 @@ fn of_firmware(past: &[Json]) -> Table {
         ]
     };
     let columns = ["began at", "rollout", "version", "sequence number", "outcome", "why"];
-    Table { columns: columns.map(String::from).to_vec(), rows: past.iter().map(row).collect() }
+    Table::new(columns, past.iter().map(row).collect())
 }
 
 /// What it has against what it shall have, for whoever may see that; its versions for everybody.
@@ -155,8 +234,7 @@ fn of_credentials(joined: &Json, id: &str) -> Section {
         ]
     };
     let ldevids = joined["ldevids"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let columns = ["good until", "good since", "serial number"].map(String::from).to_vec();
-    let table = Table { columns, rows: ldevids.iter().map(row).collect() };
+    let table = Table::new(["good until", "good since", "serial number"], ldevids.iter().map(row).collect());
     let section = Section::table("credentials", "Credentials", table, "It has no good LDevID.");
     section.at(address("/onboarding/show", "device", id))
 }

@@ -11,6 +11,32 @@ use serde_json::Value as Json;
 /// The hidden field that makes a form post once, however often it is sent.
 pub const KEY_FIELD: &str = "_key";
 
+/// The box that is ticked by who is sure.
+pub const SURE_FIELD: &str = "_sure";
+
+/// Changes that are not taken back by another one: their forms ask once more.
+const FINAL: [&str; 11] = [
+    "device retire",
+    "onboarding revoke",
+    "retirement begin",
+    "retirement force",
+    "remediation give-up",
+    "rollout stop",
+    "rollout cancel",
+    "anchor remove",
+    "account disable",
+    "credential revoke",
+    "product discontinue",
+];
+
+/// What may be asked of a device, by what it is about: a heading and its nouns.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Life", &["device", "onboarding", "retirement"]),
+    ("Trouble", &["quarantine", "remediation", "finding"]),
+    ("Configuration", &["configuration"]),
+    ("Description and access", &["description", "access"]),
+];
+
 /// What may be longer gets more than one line.
 const LINE_CHARS: u64 = 8_192;
 
@@ -28,6 +54,40 @@ pub struct Form {
     pub fields: Vec<Input>,
     /// An idempotency key; empty on a filter.
     pub key: String,
+    /// Its change is not taken back by another one.
+    pub is_final: bool,
+    /// What its operation is about.
+    noun: &'static str,
+}
+
+/// Forms about one matter.
+pub struct Group {
+    /// The matter; empty when all are about one.
+    pub title: &'static str,
+    /// The forms.
+    pub forms: Vec<Form>,
+}
+
+impl Group {
+    /// Forms by their matters.
+    pub fn of(forms: Vec<Form>) -> Vec<Self> {
+        let matter = |form: &Form| GROUPS.iter().position(|(_, nouns)| nouns.contains(&form.noun));
+        let mut groups: Vec<Group> =
+            GROUPS.iter().map(|(title, _)| Group { title, forms: Vec::new() }).collect();
+        let mut others = Group { title: "Other", forms: Vec::new() };
+        for form in forms {
+            match matter(&form) {
+                Some(place) => groups[place].forms.push(form),
+                None => others.forms.push(form),
+            }
+        }
+        groups.push(others);
+        groups.retain(|group| !group.forms.is_empty());
+        if let [only] = groups.as_mut_slice() {
+            only.title = "";
+        }
+        groups
+    }
 }
 
 /// Another page about the same thing.
@@ -54,6 +114,16 @@ impl Input {
     /// Its name in words.
     pub fn label(&self) -> String {
         words(&self.field.name)
+    }
+
+    /// Whether it is a box to tick: what is not ticked says nothing, and that is `false`.
+    pub fn is_box(&self) -> bool {
+        self.field.kind == "boolean" && self.field.default.as_deref() == Some("false")
+    }
+
+    /// Whether something was given that would not be so without it.
+    fn says(&self) -> bool {
+        !self.value.is_empty() && self.field.default.as_ref() != Some(&self.value)
     }
 
     /// Whether `choice` is the chosen one.
@@ -84,6 +154,8 @@ impl Form {
             button: if writes { verb } else { "show" },
             about: row.about(),
             fields: fields.collect(),
+            is_final: FINAL.contains(&row.name),
+            noun,
             key: if writes { fleet::audit::view::hex(&io::random::fill::<16>()) } else { String::new() },
         }
     }
@@ -100,13 +172,13 @@ impl Form {
 
     /// Whether anything was given.
     pub fn is_used(&self) -> bool {
-        self.fields.iter().any(|input| !input.value.is_empty())
+        self.fields.iter().any(Input::says)
     }
 
     /// Where a list goes on after `next`, with what it is narrowed by.
     pub fn next_path(&self, next: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for input in self.fields.iter().filter(|input| !input.value.is_empty()) {
+        for input in self.fields.iter().filter(|input| input.says()) {
             query.append_pair(&input.field.name, &input.value);
         }
         format!("{}?{}", self.path, query.append_pair("after", next).finish())
@@ -160,5 +232,44 @@ impl Form {
         // What makes a new thing is not offered on an old one.
         let makes = |row: &&OperationRow| row.name.ends_with(" add") || row.name.ends_with(" expect");
         OPERATIONS.iter().filter(|row| fits(row) && !makes(row)).map(form).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FINAL, Form, GROUPS, Group};
+    use fleet::OPERATIONS;
+    use fleet::operation::Kind;
+
+    #[test]
+    fn what_is_listed_here_is_in_the_table() {
+        for name in FINAL {
+            assert!(OPERATIONS.iter().any(|row| row.name == name && row.kind == Kind::Write), "{name}");
+        }
+        for noun in GROUPS.iter().flat_map(|(_, nouns)| *nouns) {
+            assert!(OPERATIONS.iter().any(|row| row.noun_verb().0 == *noun), "{noun}");
+        }
+    }
+
+    #[test]
+    fn a_box_that_is_not_ticked_says_what_is_so_without_it() {
+        for row in OPERATIONS {
+            let boxes = row.fields().into_iter().filter(|field| field.kind == "boolean");
+            for field in boxes {
+                assert_eq!(field.default.as_deref(), Some("false"), "{}: {}", row.name, field.name);
+            }
+        }
+    }
+
+    #[test]
+    fn forms_are_grouped_by_what_they_are_about() {
+        let forms = |names: &[&str]| {
+            let rows = OPERATIONS.iter().filter(|row| names.contains(&row.name));
+            Group::of(rows.map(|row| Form::new(row, &[])).collect())
+        };
+        let titles = |groups: &[Group]| groups.iter().map(|group| group.title).collect::<Vec<_>>();
+        assert_eq!(titles(&forms(&["device retire", "access activate"])), ["Life", "Description and access"]);
+        assert_eq!(titles(&forms(&["rollout stop", "rollout pause"])), [""]);
+        assert!(forms(&["device retire"])[0].forms[0].is_final);
     }
 }

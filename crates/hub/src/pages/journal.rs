@@ -2,7 +2,7 @@
 use super::render::{Cell, Shape, Table, moment, words};
 use super::section::{Asker, Content, Section, View, address, items, text};
 use fleet::audit::view;
-use fleet::device::view::Names;
+use fleet::device::view::OF_DEVICES;
 use fleet::refusal::Refusal;
 use fleet::time::Millis;
 use serde_json::{Map, Value as Json, json};
@@ -11,18 +11,8 @@ use serde_json::{Map, Value as Json, json};
 pub const PATH: &str = "/audit/list";
 /// What an entry says that is longer than this is folded.
 const SAID_CHARS: usize = 80;
-/// Rooms whose subjects are devices.
-const OF_DEVICES: [&str; 9] = [
-    "device",
-    "discovery",
-    "onboarding",
-    "access",
-    "configuration",
-    "control",
-    "quarantine",
-    "remediation",
-    "retirement",
-];
+/// Entries of a page: each may be of many words.
+pub const ROWS: u16 = 20;
 
 /// What the entries of a table are about.
 pub enum About {
@@ -38,12 +28,11 @@ pub enum About {
 /// A fault of the store.
 pub async fn names(asker: Asker<'_>, entries: &Json) -> Result<Json, Refusal> {
     let of_devices = items(entries).iter().filter(|it| OF_DEVICES.contains(&text(it, "room")));
-    let devices = of_devices.map(|it| text(it, "subject").to_owned()).collect();
-    asker.shared.desk.own(asker.session, Names { devices }).await
+    asker.names(of_devices.map(|it| text(it, "subject").to_owned()).collect()).await
 }
 
 /// A table of entries.
-pub fn table(entries: &[Json], about: About) -> Table {
+pub fn table<'a>(entries: impl IntoIterator<Item = &'a Json>, about: About) -> Table {
     let (is_many, names) = match about {
         About::Many(names) => (true, names),
         About::One => (false, Json::Null),
@@ -56,7 +45,7 @@ pub fn table(entries: &[Json], about: About) -> Table {
         when.into_iter().chain(who).chain(what).chain([happened(it)]).collect()
     };
     let columns = ["at", "actor", "action"].into_iter().chain(is_many.then_some("about")).chain(["what"]);
-    Table { columns: columns.map(String::from).collect(), rows: entries.iter().map(row).collect() }
+    Table { is_dense: true, ..Table::new(columns, entries.into_iter().map(row).collect()) }
 }
 
 /// What an entry is about, with its page.

@@ -19,18 +19,21 @@ pub use live::Changes;
 use crate::Shared;
 use crate::api::{pairs, read};
 use crate::problem::Problem;
+use crate::who::stranger;
 use askama::Template;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use fleet::operation::{Kind, Operation, OperationRow};
 use fleet::permission::Session;
 use fleet::refusal::{Refusal, Sort};
+use fleet::text::Digest;
 use fleet::{OPERATIONS, operation};
-use form::{Form, KEY_FIELD, Link};
+use form::{Form, Group, KEY_FIELD, Link, SURE_FIELD};
+use io::http::server::Peer as Connection;
 use journal::About;
 use render::{Shape, Value};
 use section::{Asker, Content, View, address, items, text};
@@ -57,6 +60,7 @@ pub fn router() -> Router<Arc<Shared>> {
         .route("/events", get(live::events))
         .route("/static/style.css", get(style))
         .route("/static/live.js", get(script))
+        .route("/blob/{digest}", get(blob))
         .route("/sign-in/{secret}", get(browser::offer).post(browser::sign_in))
         .route("/sign-out", post(browser::sign_out))
         .route("/{noun}/{verb}", get(show).post(act))
@@ -86,7 +90,7 @@ const OVERVIEW: &str = "overview";
 const CHIEF: [(&str, &str); 5] = [
     ("Overview", OVERVIEW),
     ("Devices", fleet::device::view::List::NAME),
-    ("Findings", fleet::posture::attention::view::List::NAME),
+    ("Attention", fleet::posture::attention::view::List::NAME),
     ("Rollouts", fleet::upgrade::view::List::NAME),
     ("Journal", fleet::audit::view::List::NAME),
 ];
@@ -131,7 +135,7 @@ struct OperationPage<'a> {
     /// Other pages about the thing that is shown.
     related: Vec<Link>,
     /// Forms of the write operations on the thing that is shown.
-    actions: Vec<Form>,
+    actions: Vec<Group>,
 }
 
 #[derive(Template)]
@@ -223,6 +227,44 @@ fn row_of(noun: &str, verb: &str) -> Result<&'static OperationRow, Problem> {
         .ok_or_else(|| Refusal::new(Sort::NotFound, "page-unknown", "there is no such page").into())
 }
 
+/// Where a browser fetches a blob.
+fn blob_path(digest: &str) -> String {
+    format!("/blob/{digest}")
+}
+
+/// A blob, for a signed-in browser to keep as a file.
+async fn blob(
+    State(shared): State<Arc<Shared>>,
+    Path(digest): Path<String>,
+    Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
+) -> Response {
+    let session = match browser::session(&shared, &headers).await {
+        Ok(session) => session,
+        Err(refusal) => return message(&refusal.into(), None),
+    };
+    let fetched = async {
+        let wrong =
+            |why: String| Refusal::new(Sort::Malformed, "bad-digest", format!("the blob's SHA-256: {why}"));
+        let digest = digest.parse::<Digest>().map_err(wrong)?;
+        let download = shared.downloads.begin(stranger(connection.address.ip()), &connection.closer)?;
+        shared.blobs.serve(&session, digest, &headers, download).await
+    };
+    match fetched.await {
+        Ok(mut response) => {
+            for (name, value) in SECURITY_HEADERS {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+            // It is somebody's bytes: a browser keeps them and shows nothing.
+            response
+                .headers_mut()
+                .insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+            response
+        }
+        Err(problem) => message(&problem, Some(&session)),
+    }
+}
+
 async fn show(
     State(shared): State<Arc<Shared>>,
     Path((noun, verb)): Path<(String, String)>,
@@ -248,7 +290,11 @@ async fn show(
     if form.misses_required() {
         return page(StatusCode::OK, &session, row, form, Ok(None));
     }
-    let outcome = shared.run(&session, row, row.coerce(given), None).await;
+    let mut arguments = row.coerce(given);
+    if row.name == fleet::audit::view::List::NAME && arguments["limit"].is_null() {
+        arguments["limit"] = journal::ROWS.into();
+    }
+    let outcome = shared.run(&session, row, arguments, None).await;
     let asker = Asker { shared: &shared, session: &session };
     let outcome = match outcome {
         Ok(answer) => {
@@ -268,11 +314,14 @@ async fn content(
     form: &Form,
     answer: &Json,
 ) -> Result<Content, Refusal> {
-    use fleet::{audit, device as devices, posture, upgrade};
+    use fleet::{audit, device as devices, posture, retirement, upgrade};
     let next = answer["next"].as_str().map(|next| form.next_path(next));
     match row.name {
         upgrade::view::List::NAME => Ok(rollout::listed(answer, next)),
         upgrade::view::Show::NAME => rollout::shown(asker, answer).await,
+        retirement::view::List::NAME => device::archive(asker, answer, next).await,
+        posture::view::List::NAME => Ok(attention::catalogue(answer)),
+        posture::view::Check::NAME => Ok(attention::checked(answer, next)),
         posture::attention::view::List::NAME => attention::listed(asker, answer, next).await,
         audit::view::List::NAME => journal::listed(asker, answer, next).await,
         devices::view::Show::NAME => Ok(device::shown(asker, answer).await),
@@ -283,10 +332,13 @@ async fn content(
         devices::view::List::NAME => Ok(Content {
             title: Some("Devices".into()),
             about: Some("Every device that somebody has heard of, by name.".into()),
-            answer: Some(Shape::of(answer, row, form)),
+            answer: Some(Shape::of(answer, row, form, &Json::Null)),
             ..Content::default()
         }),
-        _ => Ok(Content { answer: Some(Shape::of(answer, row, form)), ..Content::default() }),
+        _ => {
+            let names = asker.names_in(answer).await?;
+            Ok(Content { answer: Some(Shape::of(answer, row, form, &names)), ..Content::default() })
+        }
     }
 }
 
@@ -320,13 +372,15 @@ async fn posted(
         let refusal = Refusal::new(Sort::Malformed, "wrong-method", "this page is only looked at");
         return Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, refusal });
     }
-    let (key, given): (Vec<_>, Vec<_>) =
-        pairs(&read(body).await?).into_iter().partition(|(name, _)| name == KEY_FIELD);
-    let key = key.into_iter().next().map(|(_, key)| key).filter(|key| !key.is_empty());
+    let (key, given): (Vec<_>, Vec<_>) = pairs(&read(body).await?)
+        .into_iter()
+        .partition(|(name, _)| [KEY_FIELD, SURE_FIELD].contains(&name.as_str()));
+    let key = key.into_iter().find(|(name, key)| name == KEY_FIELD && !key.is_empty()).map(|(_, key)| key);
     let outcome = shared.run(session, row, row.coerce(given.clone()), key).await;
     let form = Form::new(row, &given);
     let shown = |answer: Json| {
-        let content = Content { answer: Some(Shape::of(&answer, row, &form)), ..Content::default() };
+        let content =
+            Content { answer: Some(Shape::of(&answer, row, &form, &Json::Null)), ..Content::default() };
         (answer, content)
     };
     let outcome = outcome.map(shown);
@@ -371,7 +425,7 @@ fn page(
             // The headings of sections lead to those pages.
             let is_plain = content.before.is_empty() && content.after.is_empty();
             let related = if is_plain { form.related(session, row) } else { Vec::new() };
-            (related, form.actions(session, noun, answer, content.stage))
+            (related, Group::of(form.actions(session, noun, answer, content.stage)))
         }
         (Kind::Write, Some(answer)) => (back(answer), Vec::new()),
         _ => (Vec::new(), Vec::new()),

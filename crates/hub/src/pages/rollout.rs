@@ -27,7 +27,7 @@ pub fn table(rollouts: &[Json]) -> Table {
         ]
     };
     let columns = ["rollout", "phase", "release", "progress", "succeeded", "failed", "wave", "why"];
-    Table { columns: columns.map(String::from).to_vec(), rows: rollouts.iter().map(row).collect() }
+    Table::new(columns, rollouts.iter().map(row).collect())
 }
 
 /// The page of a rollout.
@@ -93,11 +93,10 @@ fn of_waves(waves: &[Json]) -> Table {
         let begun = if wave["begun"] == true { "" } else { "not begun" };
         let head = [Cell { small: begun.into(), ..Cell::text(wave["wave"].to_string()) }];
         let bar = [Cell::bar(Bar::of_outcomes(wave))];
-        let counts = counts.iter().map(|name| Cell::text(wave[*name].to_string()));
+        let counts = counts.iter().map(|name| Cell::count(&wave[*name]));
         head.into_iter().chain(bar).chain(counts).collect()
     };
-    let columns = ["wave", "progress"].into_iter().chain(counts).map(String::from).collect();
-    Table { columns, rows: waves.iter().map(row).collect() }
+    Table::new(["wave", "progress"].into_iter().chain(counts), waves.iter().map(row).collect())
 }
 
 fn of_devices(devices: &[Json]) -> Table {
@@ -109,6 +108,5 @@ fn of_devices(devices: &[Json]) -> Table {
             Cell::text(text(it, "why")),
         ]
     };
-    let columns = ["name", "wave", "outcome", "why"].map(String::from).to_vec();
-    Table { columns, rows: devices.iter().map(row).collect() }
+    Table::new(["name", "wave", "outcome", "why"], devices.iter().map(row).collect())
 }

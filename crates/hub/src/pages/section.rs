@@ -4,10 +4,12 @@ use super::form::Form;
 use super::render::{Shape, Table};
 use crate::Shared;
 use fleet::device::rules::Stage;
+use fleet::device::view::Names;
 use fleet::operation::{Operation, OperationRow, row};
 use fleet::permission::Session;
 use fleet::refusal::Refusal;
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 
 /// A part of a page with a heading of its own.
 pub struct Section {
@@ -144,7 +146,28 @@ impl Asker<'_> {
     /// An answer as any page shows it.
     pub fn shape<O: Operation>(self, answer: &Json) -> Shape {
         let row: OperationRow = row::<O>();
-        Shape::of(answer, &row, &Form::new(&row, &[]))
+        Shape::of(answer, &row, &Form::new(&row, &[]), &Json::Null)
+    }
+
+    /// What the devices of an answer are called that says no more than their ids.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn names_in(self, answer: &Json) -> Result<Json, Refusal> {
+        let things = items(answer).iter().chain([answer]);
+        let nameless = things.filter(|it| it["name"].is_null()).filter_map(|it| it["device"].as_str());
+        self.names(nameless.map(String::from).collect()).await
+    }
+
+    /// What devices are called, by their ids.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn names(self, devices: BTreeSet<String>) -> Result<Json, Refusal> {
+        match devices.is_empty() {
+            true => Ok(Json::Null),
+            false => self.shared.desk.own(self.session, Names { devices }).await,
+        }
     }
 }
 

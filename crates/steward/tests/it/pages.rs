@@ -157,6 +157,58 @@ fn pages_fit_and_ask_nobody_else() {
     assert_eq!(dark, "rgb(21, 24, 27)", "the ground of the dark scheme");
 }
 
+#[test]
+fn forms_ask_as_people_answer() {
+    let hub = fleet(2);
+    let Some(mut browser) = Browser::start("forms_ask_as_people_answer", NO_SCRIPT) else { return };
+    sign_in(&mut browser, &hub, "admin");
+    // What is true or not is a box; what says no more than it would without is not asked for.
+    browser.open(&format!("{}/rollout/start", hub.people()));
+    for name in ["dry_run", "even_if_refusable"] {
+        assert_eq!(browser.count(&format!("input[type=checkbox][name={name}][value=true]")), 1, "{name}");
+    }
+    assert_eq!(browser.count("input[value=false]"), 0);
+    browser.open(&format!("{}/finding/list", hub.people()));
+    assert_eq!(browser.count("details.filter[open]"), 0);
+    // By maker, and by the beginning of a name or serial number.
+    hub.run(&["device", "expect", "s-9", "--name", "hall", "--maker", "Other"]).exits(0);
+    browser.open(&format!("{}/device/list?maker=Other", hub.people()));
+    assert_eq!(browser.texts("#answer td[data-name=name]"), ["hall"]);
+    browser.open(&format!("{}/device/list?begins=s-9", hub.people()));
+    assert_eq!(browser.texts("#answer td[data-name=name]"), ["hall"]);
+    assert_eq!(browser.count("form.get input[name=begins]"), 1);
+    assert_eq!(browser.texts("#answer td[data-name=stage] .badge.expected"), ["expected"]);
+
+    // What ends a life asks once, and a browser sends nothing before it is sure.
+    let page = format!("{}/device/show?device=lamp-1", hub.people());
+    browser.open(&page);
+    assert!(browser.count("#actions > .groups > div > h3") >= 2, "actions are grouped");
+    let summary = browser.one("#actions details.final:has(form[action='/device/retire']) summary");
+    browser.click(&summary);
+    let form = "#actions form[action='/device/retire']";
+    let why = browser.one(&format!("{form} input[name=why]"));
+    browser.write(&why, "broken");
+    let button = browser.one(&format!("{form} button.final"));
+    browser.click(&button);
+    assert_eq!(browser.url(), page);
+    assert_eq!(hub.json(&["device", "count"])["retired"], 0);
+    let sure = browser.one(&format!("{form} input[type=checkbox][required]"));
+    browser.click(&sure);
+    browser.follow(&button);
+    browser.one("[role=status]");
+    assert_eq!(hub.json(&["device", "count"])["retired"], 1);
+    // Another one's form does not ask.
+    browser.open(&format!("{}/device/show?device=lamp-2", hub.people()));
+    assert_eq!(browser.count("#actions form[action='/device/rename'] input[type=checkbox]"), 0);
+    // Lately does not tell of who looks.
+    browser.open(hub.people());
+    let lately = browser.texts("#lately td[data-name=action]");
+    assert!(
+        lately.contains(&"device retire".into()) && lately.iter().all(|it| !it.starts_with("session")),
+        "{lately:?}"
+    );
+}
+
 /// The numbers of the overview's funnel, by stage.
 fn funnel(browser: &mut Browser) -> Json {
     let script = "return Object.fromEntries([...document.querySelectorAll('[data-stage]')]\

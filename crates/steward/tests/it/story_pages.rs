@@ -126,6 +126,8 @@ fn the_pages_of_a_fleet_that_lived() {
     findings_are_as_the_api_says(&story, &mut plain);
     the_journal_is_as_the_api_says(&story, &mut plain);
     devices_are_as_the_api_says(&story, &mut plain);
+    generic_pages_say_all(&story, &mut plain);
+    a_manufacturers_first_page(&story, &mut plain);
     drop(plain);
     let Some(mut browser) = Browser::start(name, Wish::default()) else { return };
     sign_in(&mut browser, &story.operator, "admin");
@@ -266,8 +268,9 @@ fn findings_are_as_the_api_says(story: &Story, browser: &mut Browser) {
 fn the_journal_is_as_the_api_says(story: &Story, browser: &mut Browser) {
     let hub = &story.operator;
     let newest = |more: &[&str]| hub.json(&[&["audit", "list"], more].concat());
+    // A page of the journal is shorter than one of the API: entries have many words.
     browser.open(&format!("{}/audit/list", hub.people()));
-    let list = newest(&[]);
+    let list = newest(&["--limit", "20"]);
     let actions: Vec<_> = items(&list).iter().map(|it| text(it, "action").to_owned()).collect();
     assert_eq!(column(browser, "#answer", "action"), actions);
     let head = &hub.json(&["audit", "head"])["items"][0];
@@ -323,7 +326,7 @@ fn devices_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     let shown: Vec<_> =
         column(browser, "#credentials", "good until").iter().map(|it| it[..10].to_owned()).collect();
     assert_eq!(shown, until);
-    let offered = |browser: &mut Browser| browser.texts("#actions > details > summary");
+    let offered = |browser: &mut Browser| browser.texts("#actions details > summary");
     let may = offered(browser);
     assert!(may.contains(&"retire".into()) && may.contains(&"quarantine hold".into()), "{may:?}");
     assert!(!may.contains(&"claim".into()) && !may.contains(&"quarantine release".into()), "{may:?}");
@@ -339,6 +342,79 @@ fn devices_are_as_the_api_says(story: &Story, browser: &mut Browser) {
     open(browser, device);
     let about = browser.texts("#configuration .about").remove(0);
     assert!(about.contains("the device has exactly that"), "{about}");
+}
+
+/// A page that is not put together by hand: what may be absent, names for ids, long texts folded.
+fn generic_pages_say_all(story: &Story, browser: &mut Browser) {
+    let hub = &story.operator;
+    let list = hub.json(&["device", "list"]);
+    let at = |stage: &str| items(&list).iter().find(|it| it["stage"] == stage).expect(stage);
+    let open = |browser: &mut Browser, target: &str| {
+        browser.open(&format!("{}{target}", hub.people()));
+        browser.one("h1");
+    };
+    open(browser, &format!("/device/show?device={}", text(at("operational"), "device")));
+    assert_eq!(browser.texts("dd[data-name=last_seen] time").len(), 1);
+    assert_eq!(browser.texts("dd[data-name=stage] .badge.operational"), ["operational"]);
+    assert!(browser.texts("#firmware .about")[0].starts_with("It runs 1.2: "));
+    let rooms = browser.texts("#timeline td[data-name=action]");
+    assert!(rooms.iter().any(|it| it.starts_with("configuration") || it.starts_with("control")), "{rooms:?}");
+    // What may be asked stands before what there is to read.
+    assert_eq!(browser.count("#actions ~ #timeline"), 1);
+
+    let retired = at("retired");
+    open(browser, &format!("/device/show?device={}", text(retired, "device")));
+    let reach = browser.texts("#reach .about").remove(0);
+    assert!(reach.starts_with("Its life here is over"), "{reach}");
+    let export = hub.json(&["retirement", "export", text(retired, "device")]);
+    let session = browser.cookie(SESSION).expect("a session");
+    for name in ["certificate", "last_report"] {
+        let path = format!("/blob/{}", text(&export, name));
+        assert_eq!(browser.count(&format!("#end a[href='{path}']")), 1, "{name}");
+        let request = with(Request::get(hub.url(&path)), COOKIE, &format!("{SESSION}={session}"));
+        let fetched = hub.http().send(&request);
+        assert_eq!(fetched.status, StatusCode::OK);
+        assert_eq!(wire::digest::sha256(&fetched.body).to_vec(), hex(text(&export, name)));
+        assert_eq!(hub.http().send(&Request::get(hub.url(&path))).status, StatusCode::UNAUTHORIZED);
+    }
+    open(browser, "/retirement/list");
+    assert_eq!(column(browser, "#answer", "device"), [text(retired, "name")]);
+    let link =
+        format!("#answer td[data-name=device] a[href='/device/show?device={}']", text(retired, "device"));
+    assert_eq!(browser.count(&link), 1);
+    assert_eq!(browser.count("#answer td[data-name=phase] a[href^='/retirement/show']"), 1);
+    let proofs = ["decommission", "its own word"].map(|name| column(browser, "#answer", name).remove(0));
+    assert_eq!(proofs, ["certificate", "last report"]);
+    open(browser, &format!("/retirement/show?device={}", text(retired, "device")));
+    let ldevid = browser.texts("dd[data-name=ldevid] summary").remove(0);
+    assert!(ldevid.starts_with("certificate of "), "{ldevid}");
+
+    open(browser, "/posture/check?requirement=supported");
+    let checked = hub.json(&["posture", "check", "supported"]);
+    let failing = checked["failing"].as_array().expect("devices");
+    let names: Vec<_> = failing.iter().map(|it| text(it, "name").to_owned()).collect();
+    assert_eq!(column(browser, "#answer", "device"), names);
+    assert_eq!(browser.count("#answer td[data-name=device] a"), names.len());
+    assert_eq!(browser.count("dl"), 0);
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let pairs = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
+    pairs.collect::<Result<_, _>>().expect("hexadecimal digits")
+}
+
+fn a_manufacturers_first_page(story: &Story, browser: &mut Browser) {
+    let people = text(&story.manufacturer, "people");
+    let issued = story.make(&["link", "issue", "admin"]);
+    browser.open(&format!("{people}/sign-in/{}", text(&issued, "secret")));
+    let button = browser.one("main form button");
+    browser.follow(&button);
+    browser.one("h1");
+    assert_eq!(browser.count("#products ~ #published ~ #births ~ #funnel"), 1);
+    assert!(browser.texts("#published td[data-name=version]").contains(&"1.2".into()));
+    assert_eq!(browser.texts("#births tbody tr").len(), 5);
+    browser.open(&format!("{people}/birth/list"));
+    assert!(column(browser, "#answer", "record").iter().all(|it| it.starts_with("CMS in PEM")));
 }
 
 /// While it is watched, the devices of the fleet take a release: with no reload of the page.
@@ -431,6 +507,10 @@ fn every_page(story: &Story) -> Vec<(&'static str, String)> {
         ("journal", "/audit/list".into()),
         ("head", "/audit/head".into()),
         ("posture", "/posture/check?requirement=supported".into()),
+        ("requirements", "/posture/list".into()),
+        ("retirements", "/retirement/list".into()),
+        ("releases", "/release/list".into()),
+        ("start", "/rollout/start".into()),
     ]
 }
 
@@ -483,7 +563,21 @@ fn every_page_fits(story: &Story, browser: &mut Browser) {
             browser.open(&format!("{}{target}", hub.people()));
             browser.one("main h1");
             browser.picture(&format!("story-{name}-{width}-{scheme}"));
+            let tall = browser.script("return document.scrollingElement.scrollHeight");
             assert_eq!(browser.script(SPOILT), json!([]), "{target} {scheme} {width}");
+            if name == "journal" {
+                assert!(tall.as_i64().is_some_and(|tall| tall < 4_000), "{tall} for a page of the journal");
+            }
+            if name == "rollout" {
+                let zeros = "return [...document.querySelectorAll('#waves td')]\
+                             .filter(it => it.textContent === '0' && it.getClientRects().length).length";
+                assert_eq!(browser.script(zeros) == 0, width == 390, "zeros on {width}");
+            }
+            if name == "operational" {
+                let at =
+                    browser.script("return document.getElementById('actions').getBoundingClientRect().top");
+                assert!(at.as_f64().is_some_and(|at| at < 1_500.0), "what may be asked is {at} down");
+            }
             let needed = browser.script("return document.scrollingElement.scrollWidth");
             assert!(needed.as_i64().is_some_and(|it| it <= width), "{target} needs {needed} of {width}");
             asked_nobody_else(browser, hub);
