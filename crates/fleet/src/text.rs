@@ -253,6 +253,20 @@ pub fn pem_in_short(text: &str) -> Option<String> {
     }
 }
 
+/// Where a name stands in a list: as people count, `lamp-2` before `lamp-10`. Each number has how many
+/// digits it has before it, so that names are compared as texts.
+pub fn place(name: &str) -> String {
+    let (mut place, mut rest) = (String::new(), name);
+    while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (text, number) = rest.split_at(begin);
+        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        let digits = number[..end].trim_start_matches('0');
+        place.push_str(&format!("{text}{:03}{digits}", digits.len()));
+        rest = &number[end..];
+    }
+    place + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Addresses, Hex, Hosts, Label, Macs, Slug, Waves};

@@ -1,8 +1,9 @@
 //! Rows of devices, and their maintained counts.
 use super::Device;
-use super::rules::{self, Identity, Stage, State, place};
+use super::rules::{self, Identity, Stage, State};
 use crate::limits::STEP_ROWS_MAX;
 use crate::room::{Change, Room, Subject};
+use crate::text::place;
 use crate::tx::{Fault, Fill, Migration, Row, Tx, many, one};
 
 /// The tables of this room.

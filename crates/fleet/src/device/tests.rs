@@ -1,5 +1,6 @@
-use super::rules::{Command, Event, Identity, Refusal, Stage, State, apply, decide, place};
+use super::rules::{Command, Event, Identity, Refusal, Stage, State, apply, decide};
 use crate::room::Reason;
+use crate::text::place;
 use crate::time::Millis;
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! What the checks read of other rooms' rows. This room has none of its own, but an index.
-use crate::device::rules::place;
 use crate::room::Subject;
+use crate::text::place;
 use crate::time::Millis;
 use crate::tx::{Fault, Migration, Tx, many};
 
