@@ -37,8 +37,9 @@ fn dripping(hub: &Running) -> SocketAddr {
     let router = Router::new().fallback(async || {
         let (drops, body) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
+            let mut every = tokio::time::interval(Duration::from_millis(100));
             while drops.send(" ".into()).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                every.tick().await;
             }
         });
         ([(CONTENT_TYPE, MEDIA_TYPE)], Body::new(PiecesBody(body)))
