@@ -445,13 +445,21 @@ struct Runs {
     image: String,
 }
 
+/// Whether this process started another: a firmware that hangs outlives a demo that was killed.
+fn is_child(process: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    parent.is_some_and(|parent| parent.trim() == std::process::id().to_string())
+}
+
 /// What runs: the process of a device's firmware, and what is in the slot that it was started from.
 fn runs(folder: &DeviceFolder) -> Result<Runs, String> {
     let record = record(folder).map_err(said)?;
     let (slot, sequence_number) = record.confirmed.ok_or("nothing was ever healthy")?;
     for (slot, expect) in [(slot, true), (other(slot), false)] {
         let path = image_path(folder, slot);
-        let works = processes_in(path.parent().unwrap_or(&path)).map_err(|why| why.to_string())?;
+        let mut works = processes_in(path.parent().unwrap_or(&path)).map_err(|why| why.to_string())?;
+        works.retain(|process| is_child(process));
         held(works.is_empty() != expect, || format!("{works:?} run from slot {}", slot.name()))?;
     }
     let image =
