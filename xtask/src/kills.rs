@@ -129,8 +129,9 @@ pub fn run(
     let summary = quiet.play(steward, None)?;
     let (operator, manufacturer) = (quiet.head(steward, "operator")?, quiet.head(steward, "manufacturer")?);
     let mut stretches = stretches(&summary, operator, manufacturer);
-    let begun = begun(&summary, JOINING).ok_or_else(|| format!("the story has no step {JOINING}"))?;
-    let (after, to) = (quiet.entries(steward, ACCESS, begun)?, quiet.entries(steward, ACCESS, operator)?);
+    let begun = |step| begun(&summary, step).ok_or_else(|| format!("the story has no step {step}"));
+    let (from, until) = (begun(JOINING)?, begun(ACCESS)?);
+    let (after, to) = (quiet.entries(steward, ACCESS, from)?, quiet.entries(steward, ACCESS, until)?);
     stretches.push(Stretch { step: ACCESS.into(), journal: "operator", room: Some(ACCESS), after, to });
     let steps = steps(&summary);
     let chosen: Vec<(usize, Kill)> = choose(&steps, &stretches, kills)?.into_iter().enumerate().collect();
