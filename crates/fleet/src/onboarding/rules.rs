@@ -457,13 +457,18 @@ pub fn decide(state: &State, command: Command, _now: Millis) -> Result<Vec<Event
         Command::Want { key } => Ok(vec![Event::Wanted { key }]),
         Command::Issue { serial, ldevid } => issue(state, serial, ldevid),
         Command::Adopt => adopt(state),
-        Command::Report { good: true, .. } if state.enrolled => Ok(vec![]),
+        Command::Report { good: true, .. } if state.enrolled => {
+            let settled = || Event::TroubleSettled { why: "it reports success".into() };
+            Ok(state.trouble.iter().map(|_| settled()).collect())
+        }
         Command::Report { good: true, .. } if state.ldevids.is_empty() => Err(Refusal::NothingIssued),
         Command::Report { good: true, matched: true, .. } => Ok(vec![Event::Enrolled]),
         Command::Report { good: true, matched: false, .. } => Ok(vec![Event::EnrolledUnmatched]),
         Command::Report { good: false, reason, .. } => {
             let mut events = troubled(state, Trouble::EnrolmentFailed, &reason);
-            events.insert(0, Event::EnrolmentFailed { reason });
+            if !events.is_empty() {
+                events.insert(0, Event::EnrolmentFailed { reason });
+            }
             Ok(events)
         }
     }

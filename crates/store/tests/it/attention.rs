@@ -239,6 +239,7 @@ impl Operation for Joins {
                 Join::Report { good: false, reason: String::new(), matched: false },
                 Join::Report { good: false, reason: String::new(), matched: false },
             ],
+            "is well" => vec![Join::Report { good: true, reason: String::new(), matched: true }],
             "meets a relay" => vec![
                 Join::MeetRelay { reason: reason("near another (RFC 8995 section 5.2)") },
                 Join::MeetRelay { reason: reason("near another (RFC 8995 section 5.2)") },
@@ -294,6 +295,9 @@ fn a_failed_joining_is_a_finding_until_it_succeeds_or_is_settled() {
         check("settle", &[]);
         check("fails", &[failed]);
         check("enrols", &[]);
+        // As a renewal may fail.
+        check("fails", &[failed]);
+        check("is well", &[]);
         check("meets a relay", &[relay]);
         check("retire", &[]);
         let again = writer.write("onboarding settle", r#"{"device":"lumen-p1","why":"again"}"#);
