@@ -192,7 +192,7 @@ pub fn command() -> Command {
         let names = names.collect::<Vec<_>>().join(", ");
         let example = verbs.first().map(|(_, row)| example(row, &row.fields(), &row.arguments_schema()));
         let noun = Command::new(noun)
-            .about(format!("{}: {names}", meaning(noun)))
+            .about(format!("{} ({names})", meaning(noun)))
             .after_help(format!(
                 "Example:\n  {}\n\nWhich permission a verb needs says its own help.",
                 example.unwrap_or_default()

@@ -348,7 +348,7 @@ fn help_is_a_word_too() {
     assert_eq!(run(&["help"]).exits(0).out, run(&["--help"]).exits(0).out);
     let listed = run(&["help", "gate"]).exits(0).out;
     assert!(
-        listed.starts_with("A site's network side, which enforces plans: appoint, dismiss, list, run\n"),
+        listed.starts_with("A site's network side, which enforces plans (appoint, dismiss, list, run)\n"),
         "{listed}"
     );
 }
