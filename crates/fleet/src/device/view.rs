@@ -136,6 +136,7 @@ const BESIDE: &[(&str, &[Stage])] = &[
     ("gate appoint", AT_WORK),
     ("gate dismiss", AT_WORK),
     ("onboarding adopt", HERE),
+    ("onboarding settle", HERE),
     ("operation cancel", HERE),
     ("quarantine observe", AT_WORK),
     ("retirement cancel", AT_WORK),

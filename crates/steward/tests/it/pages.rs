@@ -256,7 +256,7 @@ fn nothing_is_offered_of_a_retired_device_that_would_be_refused() {
     let mut check = |page: &str, device: &str, expect: &[&str]| {
         browser.open(&format!("{}/{page}?device={device}", hub.people()));
         browser.one("#answer");
-        let buttons = browser.all("#actions > details > summary");
+        let buttons = browser.all("#actions details > summary");
         let offered: Vec<String> = buttons.iter().map(|button| browser.text(button)).collect();
         assert_eq!(offered, expect, "{page} of {device}");
     };

@@ -184,7 +184,9 @@ fn looking_at_little_costs_little() {
         for step in steps {
             let of_subject = !step.contains(" j ") || step.contains("journal_subject");
             let of_index = !step.starts_with("SEARCH d USING") || !step.contains("INDEX device_name (");
-            let walks = step.starts_with("SCAN") && !step.starts_with("SCAN t") && !step.contains("CONSTANT");
+            // What a query found is walked once more to put it in order, or to count it.
+            let found = ["SCAN t", "SCAN u"].contains(&step.as_str());
+            let walks = step.starts_with("SCAN") && !found && !step.contains("CONSTANT");
             assert!(of_subject && of_index && !walks, "{operation} {arguments}: {step}");
         }
     };

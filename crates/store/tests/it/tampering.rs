@@ -210,7 +210,8 @@ fn an_emptied_journal_is_found_by_what_the_rooms_know() {
             tx.exec("UPDATE lane SET seq = 0, hash = $1", &[genesis[..].into()]).map(drop)
         });
         // A folder that a hub has not written to yet.
-        let mut fresh = world.another().writer();
+        let another = world.another();
+        let mut fresh = another.writer();
         assert_eq!(fresh.read("audit verify", "{}").expect("it holds")["entries"], 0);
         fresh.tamper("DELETE FROM lane", &[]);
         let found = fresh.read("audit verify", "{}").expect_err("nobody wrote here");

@@ -115,9 +115,10 @@ const CONTRADICTION: Statements = statements!(
 macro_rules! troubles {
     ($trouble:literal) => {
         statements!(
-            "SELECT (SELECT max(j.at) FROM journal j WHERE j.room = 'onboarding' "
+            "SELECT (SELECT j.at FROM journal j WHERE j.room = 'onboarding' "
             "AND j.organisation = o.organisation AND j.subject = o.device "
-            "AND j.detail LIKE '{\"event\":\"troubled\"%') AS since, o.device AS id, o.device AS device, "
+            "AND j.detail LIKE '{\"event\":\"troubled\"%' ORDER BY j.version DESC LIMIT 1) AS since, "
+            "o.device AS id, o.device AS device, "
             "d.name AS name, o.trouble_why AS what, '' AS detail FROM onboarding o JOIN device d "
             "ON d.organisation = o.organisation AND d.site = o.site AND d.device = o.device "
             "WHERE o.organisation = $1 AND o.trouble <> '' AND o.trouble = " $trouble
