@@ -19,6 +19,12 @@ const POSTGRES_VARIABLE: &str = "STEWARD_TEST_POSTGRES";
 /// Set, page tests start no browser.
 const NO_BROWSER_VARIABLE: &str = "STEWARD_NO_BROWSER";
 
+/// How many tests of a binary run at once; who calls may say another number.
+const THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
+
+/// Tests for each processor: the long ones mostly wait for processes and timers.
+const TESTS_PER_PROCESSOR: usize = 2;
+
 /// How many devices the demo has, and with which seed it plays.
 const DEMO_DEVICES: u32 = 5;
 const DEMO_SEED: u32 = 1;
@@ -225,6 +231,10 @@ fn tests(run: &mut Run) {
     let mut command = programs::cargo();
     command.arg("test").args(run.options.selection("--workspace")).arg("--no-fail-fast");
     command.env(SKIPS_VARIABLE, &skips);
+    if std::env::var_os(THREADS_VARIABLE).is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        command.env(THREADS_VARIABLE, (processors * TESTS_PER_PROCESSOR).to_string());
+    }
     match &run.postgres {
         Some(server) => command.env(POSTGRES_VARIABLE, server.connection()),
         None => command.env_remove(POSTGRES_VARIABLE),
