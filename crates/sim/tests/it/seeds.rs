@@ -10,7 +10,15 @@ fn check(seed: u64, devices: usize, faults: Faults) -> sim::Report {
 
 #[test]
 fn worlds_with_faults_converge() {
-    let reports: Vec<_> = (1..=10).map(|seed| check(seed, 20, Faults::USUAL)).collect();
+    // A world has one thread; two are lived at once.
+    let every_second = |first: u64| -> Vec<sim::Report> {
+        (first..=10).step_by(2).map(|seed| check(seed, 20, Faults::USUAL)).collect()
+    };
+    let reports = std::thread::scope(|scope| {
+        let odd = scope.spawn(|| every_second(1));
+        let even = every_second(2);
+        [even, odd.join().expect("the worlds of odd seeds")].concat()
+    });
     let all = |count: fn(&sim::Tally) -> u64| reports.iter().map(|report| count(&report.tally)).sum::<u64>();
     // The faults do happen.
     assert!(all(|tally| tally.lost) > 100 && all(|tally| tally.repeated) > 50);
