@@ -153,6 +153,18 @@ impl Bench {
         }
     }
 
+    /// A device that has just got its LDevID, and with which nobody speaks who is shown that: it waits to try again.
+    fn unheard_with_its_ldevid(&mut self) -> (Pledge, Output) {
+        let (mut pledge, mut output) = self.resume();
+        while !matches!(output, Output::Connect { identity: Shown::Ldevid(_), .. }) {
+            let input = self.perform(output);
+            output = pledge.step(self.moment(), input).unwrap();
+        }
+        self.unheard.extend(pledge.ldevid().cloned());
+        let wait = self.run_to_wait(&mut pledge, output);
+        (pledge, wait)
+    }
+
     /// Goes on until the next wait, which is not done.
     pub fn run_to_wait(&mut self, pledge: &mut Pledge, mut output: Output) -> Output {
         for _ in 0..100 {
@@ -648,13 +660,7 @@ fn an_ldevid_that_the_hub_calls_over_is_asked_for_anew() {
 #[test]
 fn a_key_that_is_gone_is_not_asked_for_again() {
     let mut bench = Bench::new();
-    let (mut pledge, mut output) = bench.resume();
-    while !matches!(output, Output::Connect { identity: Shown::Ldevid(_), .. }) {
-        let input = bench.perform(output);
-        output = pledge.step(bench.moment(), input).unwrap();
-    }
-    bench.unheard.extend(pledge.ldevid().cloned());
-    let mut wait = bench.run_to_wait(&mut pledge, output);
+    let (mut pledge, mut wait) = bench.unheard_with_its_ldevid();
     bench.says(est::SIMPLE_ENROLL_PATH, text(409, "already-enrolled"));
     for _ in 0..DOUBTS_MAX {
         wait = bench.sleep(&mut pledge, wait);
@@ -672,13 +678,7 @@ fn a_key_that_is_gone_is_not_asked_for_again() {
 #[test]
 fn an_ldevid_that_is_refused_from_the_beginning_is_asked_for_anew() {
     let mut bench = Bench::new();
-    let (mut pledge, mut output) = bench.resume();
-    while !matches!(output, Output::Connect { identity: Shown::Ldevid(_), .. }) {
-        let input = bench.perform(output);
-        output = pledge.step(bench.moment(), input).unwrap();
-    }
-    bench.unheard.extend(pledge.ldevid().cloned());
-    let mut wait = bench.run_to_wait(&mut pledge, output);
+    let (mut pledge, mut wait) = bench.unheard_with_its_ldevid();
     for _ in 0..DOUBTS_MAX {
         wait = bench.sleep(&mut pledge, wait);
     }
