@@ -20,6 +20,9 @@ const IMPLICIT_WAIT_MILLIS: u32 = 10_000;
 /// How long a page may stay after a click that leads elsewhere.
 const FOLLOW_SECONDS: u64 = 10;
 
+/// How every page is looked at: by day and by night, on a desk and in a hand.
+pub const LOOKS: [(&str, i64); 4] = [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)];
+
 /// How a browser is started.
 #[derive(Clone, Copy, Default)]
 pub struct Wish {

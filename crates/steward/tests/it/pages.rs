@@ -1,6 +1,6 @@
 //! The pages, in a real browser and without one.
 
-use crate::browser::{Browser, Wish};
+use crate::browser::{Browser, LOOKS, Wish};
 use crate::support::{Hub, PATIENCE, body, with};
 use io::http::StatusCode;
 use io::http::client::{Answer, Request};
@@ -139,19 +139,19 @@ fn pages_fit_and_ask_nobody_else() {
         ("account", "/account/show?account=admin"),
         ("token", "/token/issue"),
     ];
-    for (scheme, width) in [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)] {
-        browser.looks(scheme, width);
-        for (name, target) in pages {
-            browser.open(&format!("{}{target}", hub.people()));
-            browser.one("main h1");
+    for (name, target) in pages {
+        browser.open(&format!("{}{target}", hub.people()));
+        browser.one("main h1");
+        for (scheme, width) in LOOKS {
+            browser.looks(scheme, width);
             browser.picture(&format!("{name}-{width}-{scheme}"));
             let needed = browser.script("return document.scrollingElement.scrollWidth");
             assert!(
                 needed.as_i64().is_some_and(|needed| needed <= width),
                 "{target} needs {needed} of {width}"
             );
-            asked_nobody_else(&mut browser, &hub);
         }
+        asked_nobody_else(&mut browser, &hub);
     }
     let dark = browser.script("return getComputedStyle(document.documentElement).backgroundColor");
     assert_eq!(dark, "rgb(21, 24, 27)", "the ground of the dark scheme");
@@ -256,7 +256,7 @@ fn nothing_is_offered_of_a_retired_device_that_would_be_refused() {
     let mut check = |page: &str, device: &str, expect: &[&str]| {
         browser.open(&format!("{}/{page}?device={device}", hub.people()));
         browser.one("#answer");
-        let buttons = browser.all("#actions details > summary");
+        let buttons = browser.now("#actions details > summary");
         let offered: Vec<String> = buttons.iter().map(|button| browser.text(button)).collect();
         assert_eq!(offered, expect, "{page} of {device}");
     };
