@@ -3,9 +3,11 @@
 //! To add a check, add a row. Its function adds to the tally what passed, failed or was skipped.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+
+use serde_json::Value;
 
 use crate::tally::Tally;
 use crate::{cargo_test, demo, kills, licences, packages, postgres, programs, usage_error};
@@ -75,8 +77,12 @@ const STEPS: &[Step] = &[
         run: start_postgres,
     },
     Step { name: "tests", what: "cargo test", when: When::Always, run: tests },
-    Step { name: "demo", what: "the whole story, headless, 5 devices", when: When::Whole, run: play_demo },
-    Step { name: "kills", what: "three stories, each killed once", when: When::Whole, run: kill },
+    Step {
+        name: "stories",
+        what: "the headless demo, 5 devices, and beside it three stories, each killed once",
+        when: When::Whole,
+        run: stories,
+    },
 ];
 
 /// The command line of the run.
@@ -248,20 +254,29 @@ fn tests(run: &mut Run) {
     let _ = fs::remove_file(&skips);
 }
 
-fn play_demo(run: &mut Run) {
-    let outcome = build_steward().and_then(|steward| {
-        let (devices, seed) = (DEMO_DEVICES.to_string(), DEMO_SEED.to_string());
-        demo::play(&mut demo::command(&steward, &["--devices", &devices, "--seed", &seed]), DEMO_DEVICES)
+fn stories(run: &mut Run) {
+    let steward = match build_steward() {
+        Ok(steward) => steward,
+        Err(error) => return run.check("stories", Err(error)),
+    };
+    std::thread::scope(|scope| {
+        let demo = scope.spawn(|| play_demo(&steward));
+        kill(run, &steward);
+        let outcome = demo.join().unwrap_or_else(|_| Err("its thread died".to_owned()));
+        run.check("demo", outcome.map(|summary| println!("{summary}")));
     });
-    run.check("demo", outcome.map(|summary| println!("{summary}")));
 }
 
-fn kill(run: &mut Run) {
+fn play_demo(steward: &Path) -> Result<Value, String> {
+    let (devices, seed) = (DEMO_DEVICES.to_string(), DEMO_SEED.to_string());
+    demo::play(&mut demo::command(steward, &["--devices", &devices, "--seed", &seed]), DEMO_DEVICES)
+}
+
+fn kill(run: &mut Run, steward: &Path) {
     let server = run.postgres.take();
     let on_postgres = usize::from(server.is_some());
-    let outcome = build_steward().and_then(|steward| {
-        kills::run(&steward, KILLS, on_postgres, server.as_ref(), |name, outcome| run.check(name, outcome))
-    });
+    let outcome =
+        kills::run(steward, KILLS, on_postgres, server.as_ref(), |name, outcome| run.check(name, outcome));
     run.postgres = server;
     if outcome.is_err() {
         run.check("kills", outcome);

@@ -219,7 +219,7 @@ fn the_kernel_enforces_the_plan_that_was_explained() {
 }
 
 /// Stories that are told at once, and then damaged by turns: each mostly waits.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 5;
 
 /// What is damaged is a story that has been told, so each of a few is told once, and kept as it was then. Its
 /// hubs' addresses are its own: it is put back where it was, and none stands twice.

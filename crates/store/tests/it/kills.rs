@@ -29,8 +29,9 @@ fn what_was_acknowledged_survives_kill_9() {
                 "seed {seed} round {round}: killed after {position}, {} acknowledged",
                 acknowledged.len() - before
             );
-            judge(world, &acknowledged, &format!("{SEED}={seed} round {round}"));
+            judge(world, &acknowledged[before..], &format!("{SEED}={seed} round {round}"));
         }
+        judge(world, &acknowledged, &format!("{SEED}={seed}, after all rounds"));
     });
 }
 
