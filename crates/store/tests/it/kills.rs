@@ -1,5 +1,5 @@
 //! A process that writes is killed at random moments: what it acknowledged is there.
-use crate::support::{World, expect_device, on_both, read};
+use crate::support::{World, expect_device, on_postgres, read};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader};
@@ -15,24 +15,31 @@ const ROUNDS: u64 = 10;
 const DONE: &str = "DONE ";
 
 #[test]
-fn what_was_acknowledged_survives_kill_9() {
+fn what_was_acknowledged_survives_kill_9_on_sqlite() {
+    what_was_acknowledged_survives(&World::sqlite());
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9_on_postgres() {
+    on_postgres("kill -9", what_was_acknowledged_survives);
+}
+
+fn what_was_acknowledged_survives(world: &World) {
     let given = std::env::var(SEED).ok().and_then(|text| text.parse().ok());
     let seed: u64 = given.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    on_both("kill -9", |world| {
-        let mut random = seed;
-        let mut acknowledged = Vec::new();
-        for round in 0..ROUNDS {
-            let position = next(&mut random) % 200;
-            let before = acknowledged.len();
-            acknowledged.extend(killed(world, round, position as usize));
-            println!(
-                "seed {seed} round {round}: killed after {position}, {} acknowledged",
-                acknowledged.len() - before
-            );
-            judge(world, &acknowledged[before..], &format!("{SEED}={seed} round {round}"));
-        }
-        judge(world, &acknowledged, &format!("{SEED}={seed}, after all rounds"));
-    });
+    let mut random = seed;
+    let mut acknowledged = Vec::new();
+    for round in 0..ROUNDS {
+        let position = next(&mut random) % 200;
+        let before = acknowledged.len();
+        acknowledged.extend(killed(world, round, position as usize));
+        println!(
+            "seed {seed} round {round}: killed after {position}, {} acknowledged",
+            acknowledged.len() - before
+        );
+        judge(world, &acknowledged[before..], &format!("{SEED}={seed} round {round}"));
+    }
+    judge(world, &acknowledged, &format!("{SEED}={seed}, after all rounds"));
 }
 
 /// SplitMix64.
