@@ -16,7 +16,11 @@ const FLAWED: &str = "lamp-7-1-1";
 const MENDED: &str = "lamp-7-1-2";
 
 fn play(words: &[&str]) -> Done {
-    run(&[&["demo", "--headless", "--json", "--devices", "5"], words].concat())
+    play_with(5, words)
+}
+
+fn play_with(devices: usize, words: &[&str]) -> Done {
+    run(&[&["demo", "--headless", "--json", "--devices", &devices.to_string()], words].concat())
 }
 
 fn summary(done: &Done) -> Json {
@@ -45,17 +49,7 @@ fn told(entry: &Json) -> Option<(&str, &str, Json)> {
 fn the_story_is_true_and_recomputed_from_the_export_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("demo");
-    let done = run(&[
-        "demo",
-        "--headless",
-        "--json",
-        "--devices",
-        &DEVICES.to_string(),
-        "--seed",
-        "3",
-        "--data",
-        text(&data),
-    ]);
+    let done = play_with(DEVICES, &["--seed", "3", "--data", text(&data)]);
     let summary = summary(&done.exits(0));
     let keys: Vec<&str> = summary.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(
@@ -232,7 +226,7 @@ fn every_invariant_is_seen_false() {
             scope.spawn(|| {
                 let folder = tempfile::tempdir().expect("a folder");
                 let (data, told) = (folder.path().join("demo"), folder.path().join("told"));
-                run(&words_on(&data)).exits(0);
+                play_with(DEVICES, &["--data", text(&data)]).exits(0);
                 std::fs::rename(&data, &told).expect("put aside");
                 std::iter::from_fn(next).for_each(|name| {
                     copy(&told, &data);
@@ -242,11 +236,6 @@ fn every_invariant_is_seen_false() {
             });
         }
     });
-}
-
-/// The demo's command line for [`DEVICES`] devices in a folder.
-fn words_on(data: &Path) -> [&str; 7] {
-    ["demo", "--headless", "--json", "--devices", "8", "--data", text(data)]
 }
 
 /// Copies a folder with what is in it. A file's permissions go with it.
@@ -276,7 +265,7 @@ const SEVERAL: &[(&str, &[&str])] = &[
 ];
 
 fn is_seen_false(data: &Path, name: &str) {
-    let done = run(&[&words_on(data)[..], &["--break", name]].concat()).exits(1);
+    let done = play_with(DEVICES, &["--data", text(data), "--break", name]).exits(1);
     let held = summary(&done)["invariants"].take();
     assert_eq!(held[name], false, "{name}: {held} {}", done.err);
     assert!(done.err.contains("invariants that do not hold") && done.err.contains(name));
